@@ -1,0 +1,92 @@
+"""The public vocabularies, packed in the package: counting needs no network, ever.
+
+Loading one takes about 0.15 s of CPU and 40 MB, so it happens on the first count, not at import.
+"""
+
+import zlib
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import msgspec
+
+if TYPE_CHECKING:
+    from tiktoken import Encoding
+
+VocabularyName: TypeAlias = Literal["o200k_base", "cl100k_base"]
+
+EXACT_CHARACTERS = 200_000
+"""Texts up to this length are counted whole, longer ones by samples."""
+
+_DATA = Path(__file__).parent / "data"
+_PIECE = 8192  # characters given to the tokenizer at once: its time grows with the square of a run
+_WINDOWS = 64
+_WINDOW = 2048
+
+
+class Head(msgspec.Struct, frozen=True):
+    """The first line of a packed vocabulary; `sha256` is that of the file as it is published."""
+
+    name: str
+    pattern: str
+    special: dict[str, int]
+    count: int
+    sha256: str
+
+
+def unpack(name: VocabularyName) -> tuple[Head, dict[bytes, int]]:
+    """A vocabulary: its head and the rank of each token."""
+    data = zlib.decompress((_DATA / f"{name}.vocab").read_bytes())
+    line, _, body = data.partition(b"\n")
+    head = msgspec.json.decode(line, type=Head)
+    ranks: dict[bytes, int] = {}
+    position = head.count
+    for rank in range(head.count):
+        end = position + body[rank]
+        ranks[body[position:end]] = rank
+        position = end
+    return head, ranks
+
+
+@lru_cache(maxsize=2)
+def encoding(name: VocabularyName) -> "Encoding":
+    """The tokenizer of a vocabulary, loaded on first use."""
+    import tiktoken
+
+    head, ranks = unpack(name)
+    arguments: dict[str, Any] = {
+        "pat_str": head.pattern,
+        "mergeable_ranks": ranks,
+        "special_tokens": head.special,
+    }
+    return tiktoken.Encoding(head.name, **arguments)
+
+
+def count(text: str, name: VocabularyName) -> int:
+    """The tokens of a text. Special tokens in it are plain text, as in a prompt.
+
+    Above `EXACT_CHARACTERS` the count is an estimate from samples all over the text, so that its
+    time is bounded.
+    """
+    if not text:
+        return 0
+    tokens = encoding(name).encode_ordinary
+    if len(text) <= EXACT_CHARACTERS:
+        return sum(len(tokens(piece)) for piece in _pieces(text))
+    step = (len(text) - _WINDOW) / (_WINDOWS - 1)
+    windows = [text[int(i * step) : int(i * step) + _WINDOW] for i in range(_WINDOWS)]
+    sampled = sum(len(tokens(window)) for window in windows)
+    return -(-sampled * len(text) // (_WINDOWS * _WINDOW))
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """The text in pieces, cut before a space where there is one: words start with their space."""
+    start = 0
+    while len(text) - start > _PIECE:
+        end = text.rfind(" ", start + 1, start + _PIECE)
+        if end < 0:
+            end = start + _PIECE
+        yield text[start:end]
+        start = end
+    yield text[start:]

@@ -1,0 +1,93 @@
+"""The command's front door. Each command imports what it needs when it runs, so this is quick."""
+
+import os
+import signal
+import sys
+from io import TextIOWrapper
+from types import FrameType
+from typing import Annotated, NoReturn
+
+import typer
+
+from llm_orchestrator import __version__
+from llm_orchestrator.cli import (
+    config,
+    costs,
+    doctor,
+    faults,
+    health,
+    models,
+    options,
+    output,
+    providers,
+    run,
+    sim,
+    store,
+)
+
+root = typer.Typer(
+    name="llmo",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+root.command("run")(run.run)
+root.command("models")(models.models)
+root.command("providers")(providers.providers)
+root.command("health")(health.health)
+root.add_typer(costs.group, name="costs")
+root.add_typer(config.group, name="config")
+root.command("doctor")(doctor.doctor)
+root.command("sim")(sim.sim)
+root.add_typer(store.group, name="store")
+
+
+def _version(given: bool) -> None:
+    if given:
+        output.line(f"llmo {__version__}")
+        raise typer.Exit
+
+
+@root.callback()
+def _root(
+    _show_version: Annotated[
+        bool,
+        typer.Option(
+            "--version", metavar="", callback=_version, is_eager=True, help="Show the version."
+        ),
+    ] = False,
+    _debug: options.Debug = False,
+) -> None:
+    """One prompt or a million over every LLM provider: priced, recorded, rescued."""
+
+
+def app() -> None:
+    """Run the command line that this process was started with, and exit with its code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            # A paid answer is not to be lost for a terminal that cannot show a letter of it.
+            stream.reconfigure(errors="replace")
+    signal.signal(signal.SIGTERM, _terminated)
+    options.state.debug = bool(os.environ.get("LLMO_DEBUG"))
+    sys.exit(faults.guarded(_run, lambda: options.state.debug))
+
+
+def _terminated(number: int, _frame: FrameType | None) -> NoReturn:
+    """Leave as after an error, so that everything is written down and closed."""
+    raise SystemExit(128 + number)
+
+
+def _run() -> int:
+    try:
+        status = root(prog_name="llmo", standalone_mode=False)
+    except typer.TyperException as error:
+        context = getattr(error, "ctx", None)
+        if not error.format_message():  # no command was given, and the help is printed
+            return faults.USAGE
+        hint = f"`{context.command_path} --help` shows how it is used." if context else ""
+        output.fail(error.format_message(), hint)
+        return faults.USAGE
+    except typer.Abort:
+        raise KeyboardInterrupt from None
+    return status if isinstance(status, int) else faults.OK

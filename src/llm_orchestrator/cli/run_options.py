@@ -1,0 +1,189 @@
+"""The options of ``llmo run``."""
+
+from decimal import Decimal, InvalidOperation
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class Strategy(StrEnum):
+    """How an answer is sought."""
+
+    fallback = "fallback"
+    cheapest = "cheapest"
+    fastest = "fastest"
+    ensemble = "ensemble"
+
+
+def _usd(text: str) -> Decimal:
+    try:
+        amount = Decimal(text.lstrip("$"))
+    except InvalidOperation:
+        amount = Decimal("NaN")
+    if not amount.is_finite() or amount <= 0:
+        raise typer.BadParameter(f"{text!r} is not an amount in USD above 0, like 0.01")
+    return amount
+
+
+_ASKING, _ANSWER, _INSTEAD = "Who is asked", "What is printed", "Instead of asking"
+
+Words = Annotated[
+    str | None,
+    typer.Argument(metavar="PROMPT", help="The prompt, as with -p.", show_default=False),
+]
+Prompt = Annotated[
+    str | None,
+    typer.Option(
+        "-p",
+        "--prompt",
+        metavar="TEXT",
+        show_default=False,
+        help="The prompt; `-`, or nothing at all, reads standard input.",
+    ),
+]
+System = Annotated[
+    str | None,
+    typer.Option("--system", metavar="TEXT", help="A system prompt.", show_default=False),
+]
+Image = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--image",
+        metavar="FILE",
+        show_default=False,
+        help="An image to look at, a file or an https address; may be given again.",
+    ),
+]
+Schema = Annotated[
+    Path | None,
+    typer.Option(
+        "--schema",
+        metavar="FILE",
+        show_default=False,
+        help="JSON schema that the answer must satisfy.",
+    ),
+]
+Temperature = Annotated[
+    float | None,
+    typer.Option("--temperature", metavar="N", help="How free, from 0.", show_default=False),
+]
+MaxTokens = Annotated[
+    int | None,
+    typer.Option("--max-tokens", metavar="N", help="Longest answer in tokens.", show_default=False),
+]
+Model = Annotated[
+    str | None,
+    typer.Option(
+        "-m",
+        "--model",
+        metavar="NAME",
+        show_default=False,
+        help="Ask this model first.",
+        rich_help_panel=_ASKING,
+    ),
+]
+Provider = Annotated[
+    str | None,
+    typer.Option(
+        "--provider",
+        metavar="NAME",
+        show_default=False,
+        help="Ask this provider and no other.",
+        rich_help_panel=_ASKING,
+    ),
+]
+Chain = Annotated[
+    str | None,
+    typer.Option(
+        "--chain",
+        metavar="A,B,C",
+        show_default=False,
+        help="Models to ask in order, or a named chain: mixed, anthropic, openai, fast.",
+        rich_help_panel=_ASKING,
+    ),
+]
+MaxCost = Annotated[
+    Decimal | None,
+    typer.Option(
+        "-c",
+        "--max-cost",
+        metavar="USD",
+        parser=_usd,
+        show_default=False,
+        help="Refuse before sending when the call could cost more.",
+        rich_help_panel=_ASKING,
+    ),
+]
+HowSought = Annotated[
+    Strategy,
+    typer.Option(
+        "-s",
+        "--strategy",
+        metavar="NAME",
+        help="How an answer is sought; only fallback in this version.",
+        rich_help_panel=_ASKING,
+    ),
+]
+EnsembleSize = Annotated[
+    int,
+    typer.Option(
+        "-e",
+        "--ensemble-size",
+        metavar="N",
+        min=1,
+        help="Models of an ensemble.",
+        rich_help_panel=_ASKING,
+    ),
+]
+Stream = Annotated[
+    bool,
+    typer.Option(
+        "--stream", metavar="", help="Print the answer as it comes.", rich_help_panel=_ANSWER
+    ),
+]
+Verbose = Annotated[
+    bool,
+    typer.Option(
+        "-v", "--verbose", metavar="", help="Also tell every attempt.", rich_help_panel=_ANSWER
+    ),
+]
+Quiet = Annotated[
+    bool,
+    typer.Option(
+        "-q", "--quiet", metavar="", help="Only the answer and errors.", rich_help_panel=_ANSWER
+    ),
+]
+Save = Annotated[
+    Path | None,
+    typer.Option(
+        "-o",
+        "--output",
+        metavar="FILE",
+        show_default=False,
+        help="Also save the result as JSON.",
+        rich_help_panel=_ANSWER,
+    ),
+]
+AsJSON = Annotated[
+    bool,
+    typer.Option("--json", metavar="", help="Print the result as JSON.", rich_help_panel=_ANSWER),
+]
+DryRun = Annotated[
+    bool,
+    typer.Option(
+        "--dry-run",
+        metavar="",
+        help="Show who would be asked, and send nothing.",
+        rich_help_panel=_INSTEAD,
+    ),
+]
+ListModels = Annotated[
+    bool,
+    typer.Option("--list-models", metavar="", help="List the models.", rich_help_panel=_INSTEAD),
+]
+Test = Annotated[
+    bool,
+    typer.Option("--test", metavar="", help="Run the self-tests.", rich_help_panel=_INSTEAD),
+]

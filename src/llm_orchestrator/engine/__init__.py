@@ -1,0 +1,1 @@
+"""One request from end to end: what is asked -> who could answer -> attempts -> the reply."""

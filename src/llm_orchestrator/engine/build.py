@@ -1,0 +1,99 @@
+"""From a configuration to the rooms of an orchestrator, wired."""
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from llm_orchestrator import config as configs
+from llm_orchestrator.catalog import Catalog
+from llm_orchestrator.catalog.refresh import FILE_NAME
+from llm_orchestrator.config.paths import cost_log, store_url
+from llm_orchestrator.config.rows import model_row
+from llm_orchestrator.config.schema import Config
+from llm_orchestrator.engine.candidates import Candidates
+from llm_orchestrator.engine.runtime import Runtime
+from llm_orchestrator.engine.session import Session
+from llm_orchestrator.pipeline.breaker import Breaker
+from llm_orchestrator.pipeline.guard import Guard
+from llm_orchestrator.pipeline.hold import Hold
+from llm_orchestrator.pipeline.meter import Meter
+from llm_orchestrator.pipeline.record import Record
+from llm_orchestrator.pipeline.sender import Sender
+from llm_orchestrator.pipeline.speed import Speed
+from llm_orchestrator.providers.resolve import Directory
+from llm_orchestrator.store.costlog import CostLog
+from llm_orchestrator.store.ledger import Ledger
+from llm_orchestrator.store.urls import data_dir
+from llm_orchestrator.transport import default as default_transport
+from llm_orchestrator.transport.base import Transport
+from llm_orchestrator.types.ids import ids
+
+log = logging.getLogger("llm_orchestrator")
+
+
+def build(
+    source: str | Path | Mapping[str, Any] | Config | None,
+    *,
+    provider: str | None = None,
+    model: str | None = None,
+    transport: Transport | None = None,
+) -> Runtime:
+    """The runtime of a configuration; raises `ConfigError`."""
+    config = source if isinstance(source, Config) else configs.load(source)
+    if provider is not None:
+        config = msgspec.structs.replace(config, active_provider=provider, active_model=model)
+    directory = Directory(config)
+    config = directory.config
+    overrides = [
+        model_row(name, settings)
+        for name, section in config.providers.items()
+        for settings in section.models
+    ]
+    catalog = Catalog.load(
+        overrides, providers=directory.rows.values(), refreshed=_data_dir(config) / FILE_NAME
+    )
+    transport = transport or default_transport()
+    breaker = Breaker(config.breaker.failures, config.breaker.cooldown)
+    speed = Speed()
+    ledger, costlog = _books(config)
+    if config.auto_approve_threshold_usd is not None:
+        log.warning("auto_approve_threshold_usd has no effect yet: give calls a max_cost")
+    price_version = catalog.version
+    for warning in catalog.warnings:
+        log.warning(warning)
+    # Entered in this order and left in reverse: the hold is known when the intent is written,
+    # the cost when the outcome is.
+    guards: list[Guard] = [breaker, speed, Hold()]
+    if ledger is not None:
+        guards.append(Record(ledger, price_version))
+    guards.append(Meter())
+    return Runtime(
+        config=config,
+        directory=directory,
+        catalog=catalog,
+        # A model alone is looked for as a call's is: it may be another provider's.
+        candidates=Candidates(directory, catalog, model=None if provider else model),
+        transport=transport,
+        sender=Sender(transport, guards),
+        breaker=breaker,
+        speed=speed,
+        session=Session(ids.new("ses")),
+        ledger=ledger,
+        costlog=costlog,
+    )
+
+
+def _books(config: Config) -> tuple[Ledger | None, CostLog | None]:
+    """The ledger and the cost log, as far as they are wanted."""
+    if not config.cost_tracking.enabled:
+        return None, None
+    log_path = cost_log(config)
+    return Ledger(store_url(config)), CostLog(log_path) if log_path else None
+
+
+def _data_dir(config: Config) -> Path:
+    home = config.env.value("LLMO_HOME")
+    return Path(home).expanduser() if home else data_dir()

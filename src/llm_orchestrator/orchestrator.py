@@ -1,0 +1,272 @@
+"""The public verbs: wiring and nothing else. `portal.LLMOrchestrator` is the same for sync code."""
+
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from contextlib import aclosing
+from decimal import Decimal
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, Unpack
+
+from llm_orchestrator.catalog.estimate import Estimate
+from llm_orchestrator.config.schema import Config
+from llm_orchestrator.engine import answer as answers
+from llm_orchestrator.engine import discovery, embedding, labels, planning, streaming
+from llm_orchestrator.engine.build import build
+from llm_orchestrator.engine.compose import Composed, RequestOptions, compose
+from llm_orchestrator.engine.discovery import ProviderHealth
+from llm_orchestrator.engine.embedding import Embeddings
+from llm_orchestrator.engine.messages import MessageLike
+from llm_orchestrator.engine.planning import Plan
+from llm_orchestrator.engine.session import Session
+from llm_orchestrator.engine.streaming import OnBreak
+from llm_orchestrator.errors import ClosedError
+from llm_orchestrator.pipeline.attempt import Call
+from llm_orchestrator.pipeline.rescue import Rescue
+from llm_orchestrator.transport.base import Transport
+from llm_orchestrator.types.events import StreamEvent
+from llm_orchestrator.types.model import Model
+from llm_orchestrator.types.provider import Candidate
+from llm_orchestrator.types.reply import Reply
+from llm_orchestrator.types.request import Message, Request
+
+Messages = str | MessageLike | Iterable[MessageLike]
+
+
+class AsyncLLMOrchestrator:
+    """Sends prompts to the providers of a configuration, for the coroutines of one program.
+
+    ``config`` is a path to a YAML file, a mapping, or ``None`` for whatever keys the environment
+    holds; ``provider`` and ``model`` override its active ones. Raises `ConfigError`.
+    """
+
+    def __init__(
+        self,
+        config: str | Path | Mapping[str, Any] | Config | None = None,
+        *,
+        provider: str | None = None,
+        model: str | None = None,
+        transport: Transport | None = None,
+    ) -> None:
+        self._runtime = build(config, provider=provider, model=model, transport=transport)
+
+    @property
+    def session(self) -> Session:
+        """Counts and cost since this object was made."""
+        return self._runtime.session
+
+    async def send_request(
+        self,
+        messages: Messages,
+        *,
+        provider: str | None = None,
+        model: str | None = None,
+        chain: Sequence[str] | None = None,
+        max_cost: Decimal | str | float | None = None,
+        category: str = "orchestration",
+        tags: Mapping[str, str] | None = None,
+        **options: Unpack[RequestOptions],
+    ) -> Reply:
+        """The answer to the messages, from the first candidate that gives a good one.
+
+        ``provider`` forces a provider, ``model`` asks for a model first, ``chain`` replaces the
+        candidates; ``max_cost`` (USD) refuses with `BudgetError` before sending when the call could
+        cost more. Raises the first candidate's error when all of them failed.
+        """
+        composed, candidates = self._prepare(messages, provider, model, chain, options)
+        call = self._call(composed, candidates, max_cost, model, category, tags)
+        return await answers.answer(self._runtime, call, self._rescue(candidates), composed.parse)
+
+    def send_streaming_request(
+        self,
+        messages: Messages,
+        *,
+        provider: str | None = None,
+        model: str | None = None,
+        chain: Sequence[str] | None = None,
+        max_cost: Decimal | str | float | None = None,
+        category: str = "orchestration",
+        tags: Mapping[str, str] | None = None,
+        on_break: OnBreak | None = None,
+        **options: Unpack[RequestOptions],
+    ) -> AsyncGenerator[StreamEvent, None]:
+        """The answer in pieces. ``str(event)`` is the text to show; the last is an `EndEvent`.
+
+        ``on_break`` says what happens when the stream breaks after its first words: continue,
+        restart or fail (the configuration's ``stream.on_break`` by default). Arguments that are
+        wrong raise here, everything else while the stream is read; nothing is sent before that.
+        """
+        composed, candidates = self._prepare(messages, provider, model, chain, options, stream=True)
+        call = self._call(composed, candidates, max_cost, model, category, tags)
+        on_break = streaming.read_on_break(on_break or self._runtime.config.stream.on_break)
+        return self._events(call, candidates, composed.parse, on_break)
+
+    async def _events(
+        self,
+        call: Call,
+        candidates: tuple[Candidate, ...],
+        parse: Callable[[str], Any] | None,
+        on_break: OnBreak,
+    ) -> AsyncGenerator[StreamEvent, None]:
+        self._open()
+        rescue = self._rescue(candidates)
+        batches = streaming.stream(self._runtime, call, rescue, parse, on_break)
+        async with aclosing(batches):
+            async for batch in batches:
+                for event in batch:
+                    yield event
+
+    async def embed(
+        self,
+        texts: str | Sequence[str],
+        *,
+        provider: str | None = None,
+        model: str | None = None,
+        dimensions: int | None = None,
+        category: str = "orchestration",
+        tags: Mapping[str, str] | None = None,
+    ) -> Embeddings:
+        """One vector per text. Retried, but never by another model: their vectors do not mix."""
+        self._open()
+        target = self._runtime.candidates.of(provider, model)[:1]
+        request = Request(messages=(Message("user", ""),), max_tokens=0)
+        call = self._call(Composed(request), target, None, model, category, tags)
+        many = embedding.read_texts(texts)
+        return await embedding.embed(self._runtime, call, self._rescue(target), many, dimensions)
+
+    async def count_tokens(
+        self,
+        messages: Messages,
+        *,
+        provider: str | None = None,
+        model: str | None = None,
+        exact: bool = False,
+        **options: Unpack[RequestOptions],
+    ) -> int:
+        """Input tokens of the messages: a local estimate, or the provider's own count."""
+        composed, candidates = self._prepare(messages, provider, model, None, options)
+        return await planning.count(self._runtime, composed.request, candidates[0], exact=exact)
+
+    async def estimate_cost(
+        self,
+        messages: Messages,
+        *,
+        provider: str | None = None,
+        model: str | None = None,
+        **options: Unpack[RequestOptions],
+    ) -> Estimate:
+        """What the first candidate would cost, as an interval in USD; nothing is sent."""
+        composed, candidates = self._prepare(messages, provider, model, None, options)
+        return planning.estimate(composed.request, candidates[0])
+
+    async def plan(
+        self,
+        messages: Messages,
+        *,
+        provider: str | None = None,
+        model: str | None = None,
+        chain: Sequence[str] | None = None,
+        **options: Unpack[RequestOptions],
+    ) -> Plan:
+        """Who would be asked in which order, at which price, with how many requests at most."""
+        composed, candidates = self._prepare(messages, provider, model, chain, options)
+        return planning.plan(self._runtime, composed.request, candidates)
+
+    async def health(self, provider: str | None = None) -> list[ProviderHealth]:
+        """Whether the configured providers (or the one named) answer."""
+        self._open()
+        directory = self._runtime.directory
+        rows = [directory.use(provider)] if provider else directory.configured()
+        return await discovery.check_all(self._runtime, rows)
+
+    async def get_available_models(self, provider: str | None = None) -> list[Model]:
+        """The models of the provider (of all configured ones), as known here; nothing is sent."""
+        self._open()
+        return planning.models(self._runtime, provider)
+
+    async def refresh_models(self, provider: str | None = None) -> list[Model]:
+        """Ask the providers which models the account has; what they say is remembered."""
+        self._open()
+        directory = self._runtime.directory
+        rows = [directory.use(provider)] if provider else directory.configured()
+        found: list[Model] = []
+        for row in rows:
+            models = await discovery.discover(self._runtime, row)
+            self._runtime.found[row.name] = models
+            found += models
+        return found
+
+    async def get_session_cost(self) -> Decimal:
+        """USD of everything in this session whose cost is known; see ``session`` for the rest."""
+        return self._runtime.session.cost
+
+    async def close(self) -> None:
+        """Write what is left to the ledger and close all connections.
+
+        Calls that are under way end with `ClosedError`, and are booked.
+        """
+        if not self._runtime.closed:
+            await self._runtime.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    def _open(self) -> None:
+        if self._runtime.closed:
+            raise ClosedError("this orchestrator was closed; make a new one")
+
+    def _prepare(
+        self,
+        messages: Messages,
+        provider: str | None,
+        model: str | None,
+        chain: Sequence[str] | None,
+        options: RequestOptions,
+        *,
+        stream: bool = False,
+    ) -> tuple[Composed, tuple[Candidate, ...]]:
+        self._open()
+        strict = self._runtime.config.parameters == "strict"
+        composed = compose(messages, options, stream=stream, strict=strict)
+        candidates = self._runtime.candidates
+        return composed, candidates.chain(chain) if chain is not None else candidates.of(
+            provider, model
+        )
+
+    def _call(
+        self,
+        composed: Composed,
+        candidates: tuple[Candidate, ...],
+        max_cost: Decimal | str | float | None,
+        model: str | None,
+        category: str,
+        tags: Mapping[str, str] | None,
+    ) -> Call:
+        request, notices, cap = composed.request, list(composed.notices), None
+        if max_cost is not None:
+            cap = planning.read_cap(max_cost)
+            request = planning.within(cap, request, candidates[0], notices)
+        call = Call(
+            request,
+            session_id=self._runtime.session.id,
+            requested_model=model,
+            category=labels.category(category),
+            user_id=request.user,
+            tags=labels.tags(tags),
+            cap=cap,
+        )
+        call.notices += notices
+        return call
+
+    def _rescue(self, candidates: tuple[Candidate, ...]) -> Rescue:
+        runtime = self._runtime
+        config = runtime.config
+        past_filters = config.fallback.past_filters
+        return Rescue(candidates, config.retry, runtime.breaker, past_filters=past_filters)

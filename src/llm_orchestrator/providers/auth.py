@@ -1,0 +1,35 @@
+"""How a call proves who sends it."""
+
+from llm_orchestrator.errors import AuthenticationError
+from llm_orchestrator.types.http import HTTPCall
+from llm_orchestrator.types.provider import Provider
+
+_NAMED = frozenset(("x-api-key", "x-goog-api-key", "api-key"))
+"""Ways of sending a key that are named as their header is."""
+
+
+def authorised(call: HTTPCall, provider: Provider) -> dict[str, str]:
+    """The headers of the call with the provider's key; raises when there is none."""
+    headers = dict(call.headers)
+    if provider.key is not None:
+        if provider.auth in _NAMED:
+            headers[provider.auth] = provider.key.reveal()
+        else:
+            headers["Authorization"] = f"Bearer {provider.key.reveal()}"
+    elif provider.auth != "none":
+        names = " or ".join(provider.key_env) or f"providers.{provider.name}.api_key"
+        raise AuthenticationError(
+            f"no key for {provider.label}: set {names}", provider=provider.name, code="no_key"
+        )
+    for name, value in provider.headers.items():
+        headers[name] = value.reveal()
+    return headers
+
+
+def blanked(text: str, provider: Provider) -> str:
+    """``text`` from outside without any secret of the provider that it may echo."""
+    if provider.key is not None:
+        text = provider.key.hidden_in(text)
+    for value in (*provider.headers.values(), *provider.secrets.values()):
+        text = value.hidden_in(text)
+    return text

@@ -1,0 +1,1 @@
+"""The ledger: what was asked, sent, answered and paid, in SQLite or PostgreSQL."""

@@ -1,0 +1,59 @@
+"""What the writer asks of a database."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
+
+import msgspec
+
+from llm_orchestrator.store.executor import Executor
+from llm_orchestrator.store.rows import AttemptRow, CallRow, SettlementRow
+
+SCHEMA_LOCK = 0x6C6C6D6F
+"""Key of PostgreSQL's advisory lock under which one process at a time makes the schema."""
+
+
+class Group(msgspec.Struct, gc=False, omit_defaults=True):
+    """Rows that are committed together."""
+
+    attempts: list[AttemptRow] = []
+    settlements: list[SettlementRow] = []
+    calls: list[CallRow] = []
+
+    def __len__(self) -> int:
+        return len(self.attempts) + len(self.settlements) + len(self.calls)
+
+    def extend(self, other: "Group") -> None:
+        """Take the rows of another group in."""
+        self.attempts += other.attempts
+        self.settlements += other.settlements
+        self.calls += other.calls
+
+
+class Backend(Protocol):
+    """One connection to a store, used by one thread at a time. Opens itself when needed."""
+
+    errors: tuple[type[Exception], ...]
+    """Base of what the database raises."""
+    data_errors: tuple[type[Exception], ...]
+    """What is raised for rows that the store will never take; all else is the store's fault."""
+
+    def open(self) -> None:
+        """Connect; make the schema, or bring it up to date."""
+
+    def write(self, group: Group) -> None:
+        """Commit all rows or none; rows that are already there are left alone."""
+
+    def enrol(self, executor: Executor, now_us: int) -> None:
+        """Say that this process writes, or still does."""
+
+    def living(self) -> list[Executor]:
+        """The processes that have not ended, as far as the store knows."""
+
+    def retire(self, executor_ids: Sequence[str], now_us: int) -> None:
+        """Note the end of processes: attempts that they left unsettled are now unknown."""
+
+    def query(self, sql: str, parameters: Sequence[object] = ()) -> Iterator[tuple[Any, ...]]:
+        """The rows of a SELECT, one by one; ``?`` marks a parameter."""
+
+    def close(self) -> None:
+        """Disconnect."""

@@ -1,0 +1,51 @@
+"""From an address to a backend, and the schema as text."""
+
+from llm_orchestrator.store.backend import Backend
+from llm_orchestrator.store.executor import is_alive
+from llm_orchestrator.store.urls import Target, parse_url
+
+
+def connect(target: Target, timeout_s: float = 5.0) -> Backend:
+    """A backend for the target, not yet open."""
+    if target.kind == "sqlite":
+        from llm_orchestrator.store.sqlite import SQLiteBackend
+
+        return SQLiteBackend(target.place, timeout_s=timeout_s)
+    from llm_orchestrator.store.postgres import PostgresBackend
+
+    return PostgresBackend(target.place, timeout_s=timeout_s)
+
+
+def retire_dead(backend: Backend, now_us: int) -> None:
+    """Note the end of processes that died: what they left unsettled is then unknown."""
+    dead = [other.executor_id for other in backend.living() if not is_alive(other, now_us)]
+    if dead:
+        backend.retire(dead, now_us)
+
+
+def init_store(url: str | None = None) -> Target:
+    """Make the store, or bring it up to date; raises what the database raises."""
+    target = parse_url(url)
+    backend = connect(target)
+    try:
+        backend.open()
+    finally:
+        backend.close()
+    return target
+
+
+def ddl(url_or_dialect: str | None = None) -> str:
+    """The statements that make the schema, for ``sqlite``, ``postgres`` or a store's address."""
+    name = url_or_dialect
+    if name in {"postgres", "postgresql", "supabase"}:
+        name = "postgres"
+    elif name != "sqlite":
+        name = parse_url(name).kind
+    if name == "postgres":
+        from llm_orchestrator.store import sql_postgres as sql
+    else:
+        from llm_orchestrator.store import sql_sqlite as sql  # type: ignore[no-redef]
+    statements = [*sql.DDL]
+    if name == "sqlite":
+        statements.append(f"PRAGMA user_version={int(sql.HEAD)}")
+    return "".join(f"{statement};\n" for statement in statements)

@@ -1,0 +1,192 @@
+"""The ledger as the pipeline sees it: announce an attempt, add what came of it, flush."""
+
+import asyncio
+import concurrent.futures
+import os
+import threading
+import time
+import weakref
+from collections.abc import Callable
+
+from llm_orchestrator.errors import ClosedError, StoreError
+from llm_orchestrator.store.executor import this_process
+from llm_orchestrator.store.exits import exits
+from llm_orchestrator.store.rows import AttemptRow, CallRow, SettlementRow
+from llm_orchestrator.store.urls import Target, parse_url
+from llm_orchestrator.store.writer import SOON, AnyFuture, Committed, Writer
+
+
+class Ledger:
+    """Writes rows in groups from one thread; usable from any number of loops and threads.
+
+    ``url`` as in ``store.url``; ``None`` is the default file. Nothing is opened before the first
+    row. A forked child writes with a thread, a connection and an identity of its own.
+    ``busy_timeout_s`` is how long a locked or silent store is waited for before rows are spilled.
+    """
+
+    def __init__(
+        self,
+        url: str | os.PathLike[str] | None = None,
+        *,
+        clock: Callable[[], float] = time.time,
+        busy_timeout_s: float = 5.0,
+    ) -> None:
+        self.target: Target = parse_url(url)
+        self._busy_timeout_s = busy_timeout_s
+        self._clock = clock
+        self._closed = False
+        self._begin()
+        _LEDGERS.add(self)
+        exits.install()
+
+    def _begin(self) -> None:
+        self._lock = threading.Lock()
+        executor = this_process(int(self._clock() * 1e6))
+        self._writer = Writer(self.target, executor, self._busy_timeout_s, self._clock)
+        self._thread: threading.Thread | None = None
+        self._lanes: dict[asyncio.AbstractEventLoop, list[AnyFuture]] = {}
+        self._late: threading.Thread | None = None
+        self.executor_id = executor.executor_id
+
+    def intent(self, row: AttemptRow) -> asyncio.Future[Committed]:
+        """Write an attempt before it goes out; await the future before sending.
+
+        `Committed.NO` says that the store cannot be written now: the row is kept for later, and a
+        call under a budget must not go out. Sets ``row.executor_id``.
+        """
+        if self._closed:
+            raise ClosedError("the ledger was closed")
+        loop = asyncio.get_running_loop()
+        row.executor_id = self.executor_id
+        future: asyncio.Future[Committed] = loop.create_future()
+        self._writer.attempts.append(row)
+        lane = self._lanes.get(loop)
+        if lane is None:
+            self._lanes[loop] = [future]
+            loop.call_soon(self._ship, loop)
+            if self._thread is None:
+                self._start()
+        else:
+            lane.append(future)
+        return future
+
+    async def required(self, row: AttemptRow) -> None:
+        """Like `intent`, for calls under a budget: raises `StoreError` unless committed."""
+        if await self.intent(row) is Committed.NO:
+            raise StoreError(
+                f"the ledger at {self.target.shown} cannot be written, so a call under a budget "
+                "is refused: what it costs could not be held. See the warning in the log"
+            )
+
+    def add(self, row: SettlementRow | CallRow) -> None:
+        """Write a row with a later group, at the latest after 50 ms; from any thread.
+
+        What comes after `close` is written too: it was paid for all the same.
+        """
+        writer = self._writer
+        if type(row) is SettlementRow:
+            writer.settlements.append(row)
+        elif type(row) is CallRow:
+            writer.calls.append(row)
+        else:
+            raise TypeError(f"a {type(row).__name__} is no settlement and no call")
+        if not writer.told:
+            writer.told = True
+            writer.tickets.put(SOON)
+        if self._thread is None or self._closed:
+            self._start()
+
+    def _ship(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._writer.tickets.put((loop, self._lanes.pop(loop)))
+        if self._closed:
+            self._start()
+
+    def _start(self) -> None:
+        """See to it that a thread takes what was given."""
+        with self._lock:
+            if self._closed:
+                self._start_late()
+            elif self._thread is None:
+                thread = threading.Thread(target=self._writer.run, name="llmo-ledger", daemon=True)
+                thread.start()
+                self._thread = thread
+                exits.watch(thread, self._writer.tickets, self._rest)
+                # Nobody can give it rows when the ledger is gone: it writes its last and ends.
+                weakref.finalize(self, self._writer.tickets.put, None).atexit = False
+
+    def _start_late(self) -> None:
+        """After the end: a thread that writes once. One that has not begun takes this, too."""
+        if self._late is not None:
+            return
+        self._late = thread = threading.Thread(
+            target=self._write_late, name="llmo-ledger-late", daemon=True
+        )
+        try:
+            thread.start()
+        except RuntimeError:  # the interpreter ends, and starts no more threads
+            self._late = None
+            self._writer.run_once()
+        else:
+            exits.watch(thread, self._writer.tickets, self._rest)
+
+    def _write_late(self) -> None:
+        with self._lock:
+            self._late = None
+        self._writer.run_once()
+
+    def _rest(self) -> None:
+        self._thread = None  # a row that still comes begins anew
+
+    async def flush(self) -> Committed:
+        """Wait until all rows given so far are written, or known to be unwritable for now."""
+        return await asyncio.wrap_future(self._flushed())
+
+    def flush_sync(self, timeout: float | None = None) -> Committed:
+        """`flush` for threads without a loop, and for the exit; ``timeout`` in seconds."""
+        try:
+            return self._flushed().result(timeout)
+        except concurrent.futures.TimeoutError:
+            return Committed.NO
+
+    def _flushed(self) -> concurrent.futures.Future[Committed]:
+        future: concurrent.futures.Future[Committed] = concurrent.futures.Future()
+        if self._thread is None and not self._closed and not self._pending():
+            future.set_result(Committed.YES)
+        else:
+            self._writer.tickets.put((None, (future,)))
+            if self._thread is None or self._closed:
+                self._start()
+        return future
+
+    def _pending(self) -> bool:
+        writer = self._writer
+        return bool(writer.attempts or writer.settlements or writer.calls)
+
+    async def close(self) -> None:
+        """Write what is left and end the thread. A closed ledger takes no more intents."""
+        await asyncio.to_thread(self.close_sync)
+
+    def close_sync(self, timeout: float | None = 10.0) -> None:
+        """`close` for threads without a loop; ``timeout`` in seconds."""
+        if self._thread is None and self._pending():
+            self._start()
+        with self._lock:
+            self._closed = True
+            thread, self._thread = self._thread, None
+        if thread is not None:
+            self._writer.tickets.put(None)
+            thread.join(timeout)
+
+
+_LEDGERS: weakref.WeakSet[Ledger] = weakref.WeakSet()
+_INHERITED: list[Writer] = []
+"""Writers of the parent. Closing their connections here would disturb the parent's."""
+
+
+def _after_fork() -> None:
+    for ledger in list(_LEDGERS):
+        _INHERITED.append(ledger._writer)  # noqa: SLF001 - same module
+        ledger._begin()  # noqa: SLF001 - same module
+
+
+os.register_at_fork(after_in_child=_after_fork)

@@ -1,0 +1,71 @@
+"""What to do with a group that the store refuses because of what is in it."""
+
+import logging
+
+import msgspec
+
+from llm_orchestrator.store.backend import Backend, Group
+from llm_orchestrator.store.rows import AttemptRow, CallRow, Row, SettlementRow
+from llm_orchestrator.store.spill import places
+from llm_orchestrator.store.urls import Target
+
+log = logging.getLogger("llm_orchestrator")
+
+
+def write(backend: Backend, target: Target, group: Group) -> list[Row]:
+    """Write a group; returns the rows that can never be written, which are set aside.
+
+    Raises what `Backend.write` raises when the store itself fails.
+    """
+    try:
+        backend.write(group)
+    except backend.data_errors:
+        return _one_by_one(backend, target, group)
+    return []
+
+
+def _one_by_one(backend: Backend, target: Target, group: Group) -> list[Row]:
+    """Find the rows at fault; what is no text is cleaned."""
+    refused: list[Row] = []
+    rows: list[Row] = [*group.attempts, *group.settlements, *group.calls]
+    for row in rows:
+        clean = _clean(row)
+        try:
+            backend.write(clean)
+        except backend.data_errors as error:
+            refused.append(row)
+            _set_aside(target, clean, error)
+    return refused
+
+
+def _clean(row: Row) -> Group:
+    """The row without what is no text: lone surrogates and NUL."""
+    changes = {
+        name: value.encode("utf-8", "replace").decode().replace("\0", "")
+        for name, value in msgspec.structs.asdict(row).items()
+        if isinstance(value, str)
+    }
+    clean = msgspec.structs.replace(row, **changes)
+    group = Group()
+    if isinstance(clean, AttemptRow):
+        group.attempts = [clean]
+    elif isinstance(clean, SettlementRow):
+        group.settlements = [clean]
+    elif isinstance(clean, CallRow):
+        group.calls = [clean]
+    return group
+
+
+def _set_aside(target: Target, group: Group, error: Exception) -> None:
+    line = msgspec.json.encode(group) + b"\n"
+    for place in places(target):
+        path = place.with_name(f"{place.name}.refused.jsonl")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("ab") as file:
+                file.write(line)
+        except OSError:
+            continue
+        log.error("the ledger refuses a row (%s); it was set aside in %s", error, path)
+        return
+    log.error("the ledger refuses a row (%s) and no file takes it: %s", error, line.decode())

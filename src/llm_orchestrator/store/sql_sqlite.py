@@ -1,0 +1,180 @@
+"""Constant SQL. Made by tools/build_sql.py from tables.py and views.py: do not edit."""
+# ruff: noqa: E501
+
+HEAD = "0002"
+
+DDL = (
+    """\
+CREATE TABLE attempts (
+  attempt_id TEXT NOT NULL,
+  call_id TEXT NOT NULL,
+  session_id TEXT,
+  number INTEGER DEFAULT 1 NOT NULL,
+  provider TEXT NOT NULL,
+  model TEXT NOT NULL,
+  started_at BIGINT NOT NULL,
+  hold_pico BIGINT,
+  price_version TEXT,
+  executor_id TEXT DEFAULT '' NOT NULL,
+  category TEXT DEFAULT 'orchestration' NOT NULL,
+  strategy TEXT,
+  user_id TEXT,
+  tags TEXT,
+  PRIMARY KEY (attempt_id)
+)""",
+    """\
+CREATE INDEX attempts_started_at ON attempts (started_at)""",
+    """\
+CREATE TABLE settlements (
+  attempt_id TEXT NOT NULL,
+  status TEXT NOT NULL,
+  error TEXT,
+  status_code INTEGER,
+  request_id TEXT,
+  input_tokens BIGINT,
+  output_tokens BIGINT,
+  cache_read_tokens BIGINT,
+  cache_write_tokens BIGINT,
+  cache_write_1h_tokens BIGINT,
+  reasoning_tokens BIGINT,
+  usage_estimated BOOLEAN DEFAULT false NOT NULL,
+  cost_pico BIGINT,
+  cost_source TEXT DEFAULT 'unknown' NOT NULL,
+  ended_at BIGINT NOT NULL,
+  first_token_us BIGINT,
+  latency_us BIGINT NOT NULL,
+  PRIMARY KEY (attempt_id)
+)""",
+    """\
+CREATE TABLE calls (
+  call_id TEXT NOT NULL,
+  session_id TEXT,
+  started_at BIGINT NOT NULL,
+  ended_at BIGINT NOT NULL,
+  status TEXT NOT NULL,
+  provider TEXT,
+  model TEXT,
+  requested_model TEXT,
+  input_tokens BIGINT,
+  output_tokens BIGINT,
+  cache_read_tokens BIGINT,
+  cache_write_tokens BIGINT,
+  reasoning_tokens BIGINT,
+  cost_pico BIGINT,
+  latency_us BIGINT NOT NULL,
+  first_token_us BIGINT,
+  category TEXT DEFAULT 'orchestration' NOT NULL,
+  strategy TEXT,
+  user_id TEXT,
+  tags TEXT,
+  stream BOOLEAN DEFAULT false NOT NULL,
+  fallback_used BOOLEAN DEFAULT false NOT NULL,
+  routing_decision TEXT,
+  error TEXT,
+  request_body TEXT,
+  response_body TEXT,
+  PRIMARY KEY (call_id)
+)""",
+    """\
+CREATE INDEX calls_provider ON calls (provider, started_at)""",
+    """\
+CREATE INDEX calls_started_at ON calls (started_at)""",
+    """\
+CREATE INDEX calls_status ON calls (status, started_at) WHERE status <> 'ok'""",
+    """\
+CREATE INDEX calls_user_id ON calls (user_id, started_at) WHERE user_id IS NOT NULL""",
+    """\
+CREATE TABLE executors (
+  executor_id TEXT NOT NULL,
+  host TEXT NOT NULL,
+  boot TEXT NOT NULL,
+  pid INTEGER NOT NULL,
+  born TEXT NOT NULL,
+  started_at BIGINT NOT NULL,
+  seen_at BIGINT NOT NULL,
+  ended_at BIGINT,
+  PRIMARY KEY (executor_id)
+)""",
+    """\
+CREATE TABLE ai_workflows (
+  workflow_id TEXT NOT NULL,
+  name TEXT NOT NULL,
+  version INTEGER DEFAULT 1 NOT NULL,
+  definition TEXT NOT NULL,
+  status TEXT DEFAULT 'draft' NOT NULL,
+  created_at BIGINT NOT NULL,
+  updated_at BIGINT NOT NULL,
+  PRIMARY KEY (workflow_id),
+  UNIQUE (name, version)
+)""",
+    """\
+CREATE TABLE ai_workflow_runs (
+  run_id TEXT NOT NULL,
+  workflow_id TEXT NOT NULL,
+  user_id TEXT,
+  status TEXT NOT NULL,
+  steps TEXT NOT NULL,
+  total_cost_usd TEXT,
+  total_latency_ms BIGINT,
+  started_at BIGINT NOT NULL,
+  ended_at BIGINT,
+  PRIMARY KEY (run_id)
+)""",
+    """\
+CREATE INDEX ai_workflow_runs_user_id ON ai_workflow_runs (user_id, started_at)""",
+    """\
+CREATE INDEX ai_workflow_runs_workflow_id ON ai_workflow_runs (workflow_id, started_at)""",
+    """\
+CREATE TABLE ai_cache (
+  request_hash TEXT NOT NULL,
+  response_body TEXT NOT NULL,
+  created_at BIGINT NOT NULL,
+  expires_at BIGINT,
+  hit_count INTEGER DEFAULT 0 NOT NULL,
+  PRIMARY KEY (request_hash)
+)""",
+    """\
+CREATE INDEX ai_cache_expires_at ON ai_cache (expires_at)""",
+    """\
+CREATE VIEW attempt_ledger AS
+SELECT a.attempt_id, a.call_id, a.session_id, a.number, a.provider, a.model, a.started_at,
+  a.hold_pico, a.price_version, a.executor_id, a.category, a.strategy, a.user_id, a.tags,
+  COALESCE(s.status, CASE WHEN e.executor_id IS NOT NULL AND e.ended_at IS NULL
+    THEN 'open' ELSE 'unknown' END) AS status,
+  COALESCE(s.cost_source, 'unknown') AS cost_source,
+  s.error, s.status_code, s.request_id, s.input_tokens, s.output_tokens, s.cache_read_tokens,
+  s.cache_write_tokens, s.cache_write_1h_tokens, s.reasoning_tokens, s.usage_estimated,
+  s.cost_pico, s.ended_at, s.first_token_us, s.latency_us
+FROM attempts AS a
+LEFT JOIN settlements AS s ON s.attempt_id = a.attempt_id
+LEFT JOIN executors AS e ON e.executor_id = a.executor_id""",
+    """\
+CREATE VIEW ai_audit_log AS
+SELECT call_id AS event_id,
+  CASE status WHEN 'ok' THEN 'request_completed' WHEN 'error' THEN 'request_failed'
+    ELSE 'request_cancelled' END AS event_type,
+  strftime('%Y-%m-%dT%H:%M:%fZ', started_at / 1000000.0, 'unixepoch') AS timestamp,
+  provider, model, input_tokens AS tokens_in, output_tokens AS tokens_out,
+  CASE WHEN cost_pico IS NULL THEN NULL ELSE printf('%d.%012d', cost_pico / 1000000000000, cost_pico % 1000000000000) END AS cost_usd,
+  latency_us / 1000 AS latency_ms,
+  routing_decision, fallback_used, request_body, response_body, user_id,
+  session_id, category, strategy, error
+FROM calls""",
+    """\
+CREATE VIEW analytics_daily AS
+SELECT date(started_at / 1000000, 'unixepoch') AS day, provider, model, category, COUNT(*) AS attempts,
+  SUM(CASE WHEN status = 'ok' THEN 0 ELSE 1 END) AS failed,
+  SUM(CASE WHEN cost_pico IS NULL THEN 1 ELSE 0 END) AS unpriced,
+  SUM(input_tokens) AS input_tokens, SUM(output_tokens) AS output_tokens,
+  SUM(cache_read_tokens) AS cache_read_tokens,
+  CASE WHEN COUNT(cost_pico) = 0 THEN NULL ELSE printf('%d.%06d%06d', (SUM(cost_pico / 1000000) + SUM(cost_pico % 1000000) / 1000000) / 1000000, (SUM(cost_pico / 1000000) + SUM(cost_pico % 1000000) / 1000000) % 1000000, SUM(cost_pico % 1000000) % 1000000) END AS cost_usd
+FROM attempt_ledger
+GROUP BY 1, 2, 3, 4""",
+    """\
+CREATE TABLE llmo_schema (
+  version_num VARCHAR(32) NOT NULL,
+  CONSTRAINT llmo_schema_pkc PRIMARY KEY (version_num)
+)""",
+    """\
+INSERT INTO llmo_schema (version_num) VALUES ('0002')""",
+)

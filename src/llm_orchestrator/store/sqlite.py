@@ -1,0 +1,233 @@
+"""The ledger in one SQLite file, safe for many processes."""
+
+import os
+import sqlite3
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from msgspec import to_builtins
+from msgspec.structs import astuple
+
+from llm_orchestrator.errors import StoreError
+from llm_orchestrator.store.backend import Group
+from llm_orchestrator.store.executor import Executor
+from llm_orchestrator.store.rows import Row
+from llm_orchestrator.store.sql_sqlite import DDL, HEAD
+
+_REVISION = int(HEAD)
+_CHUNK = 64
+"""Rows a statement. The interpreter lock is given up once a statement, and taking it back from a
+busy event loop may take milliseconds: so few, long statements."""
+_STATEMENTS = 512
+MEMORY = ":memory:"
+_LOOK_S = 1.0
+"""How often to look whether the file is still the one that was opened."""
+
+
+def insert(table: str, columns: Sequence[str], rows: int = 1) -> str:
+    """The insert of so many rows that give these columns; the others get their defaults.
+
+    Python's sqlite3 takes 200 ns to bind a None, four times as long as a number: half of the
+    columns of most rows are unset, so they are left out.
+    """
+    values = f"({', '.join('?' * len(columns))})"
+    return (
+        f"INSERT INTO {table} ({', '.join(columns)}) VALUES "  # noqa: S608 - names of our structs
+        f"{', '.join([values] * rows)} ON CONFLICT DO NOTHING"
+    )
+
+
+class SQLiteBackend:
+    """One connection, used by one thread."""
+
+    errors: tuple[type[Exception], ...] = (sqlite3.Error,)
+    data_errors: tuple[type[Exception], ...] = (
+        sqlite3.IntegrityError,
+        sqlite3.DataError,
+        sqlite3.ProgrammingError,
+        OverflowError,
+        UnicodeEncodeError,
+    )
+
+    def __init__(self, path: str, *, timeout_s: float = 5.0) -> None:
+        self.path = path
+        self.timeout_s = timeout_s
+        self._connection: sqlite3.Connection | None = None
+        self._statements: dict[tuple[str, tuple[str, ...], int], str] = {}
+        self._inode = 0
+        self._looked = 0.0
+
+    def open(self) -> None:
+        """Connect; make the file, or bring its schema up to date."""
+        if self.path != MEMORY:
+            Path(self.path).parent.mkdir(parents=True, exist_ok=True)
+        connection = sqlite3.connect(
+            self.path,
+            timeout=self.timeout_s,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=_STATEMENTS,
+        )
+        try:
+            self._prepare(connection)
+            self._inode = self._look()
+        except BaseException:
+            connection.close()
+            raise
+        self._looked = time.monotonic()
+        self._connection = connection
+
+    def _prepare(self, connection: sqlite3.Connection) -> None:
+        revision = connection.execute("PRAGMA user_version").fetchone()[0]
+        if revision == 0:
+            self._create(connection)
+        elif revision < _REVISION:
+            from llm_orchestrator.store.migrate import upgrade_sqlite
+
+            upgrade_sqlite(self.path, timeout_s=self.timeout_s)
+        elif revision > _REVISION:
+            raise StoreError(
+                f"{self.path} was written by a newer llm-orchestrator (schema {revision}, "
+                f"this one knows {_REVISION}): upgrade it, or set store.url to another file"
+            )
+        connection.execute("PRAGMA synchronous=NORMAL")
+
+    def _create(self, connection: sqlite3.Connection) -> None:
+        self._use_wal(connection)
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            if connection.execute("PRAGMA user_version").fetchone()[0] == 0:
+                self._refuse_foreign(connection)
+                for statement in DDL:
+                    connection.execute(statement)
+                connection.execute(f"PRAGMA user_version={_REVISION}")
+            connection.execute("COMMIT")
+        except BaseException:
+            _roll_back(connection)
+            raise
+
+    def _refuse_foreign(self, connection: sqlite3.Connection) -> None:
+        row = connection.execute("SELECT name FROM sqlite_master LIMIT 1").fetchone()
+        if row is not None:
+            raise StoreError(
+                f"{self.path} belongs to another application (it holds {row[0]}): "
+                "give the ledger a file of its own with store.url"
+            )
+
+    def _use_wal(self, connection: sqlite3.Connection) -> None:
+        # Switching the journal does not wait for other connections, whatever the timeout.
+        deadline = time.monotonic() + self.timeout_s
+        while True:
+            try:
+                connection.execute("PRAGMA journal_mode=WAL")
+                return
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error) or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.01)
+
+    def write(self, group: Group) -> None:
+        """Commit all rows of the group, or none. Rows that are already there are left alone."""
+        connection = self._connected()
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            self._insert(connection, "attempts", group.attempts)
+            self._insert(connection, "settlements", group.settlements)
+            self._insert(connection, "calls", group.calls)
+            connection.execute("COMMIT")
+        except BaseException:
+            _roll_back(connection)
+            raise
+
+    def _connected(self) -> sqlite3.Connection:
+        now = time.monotonic()
+        if self._connection is not None and now - self._looked > _LOOK_S:
+            self._looked = now
+            self._check_file()
+        if self._connection is None:
+            self.open()
+        assert self._connection is not None  # noqa: S101 - for the type checker
+        return self._connection
+
+    def _check_file(self) -> None:
+        """Let a file go that was moved or deleted: what is written to it, nobody would find."""
+        if self._look() != self._inode:
+            self.close()
+
+    def _look(self) -> int:
+        try:
+            return os.stat(self.path).st_ino  # noqa: PTH116 - asked once a second
+        except OSError:
+            return 0
+
+    def _insert(self, connection: sqlite3.Connection, table: str, rows: Sequence[Row]) -> None:
+        shapes: dict[tuple[str, ...], list[object]] = {}
+        for row in rows:
+            given: dict[str, object] = to_builtins(row)
+            shape = tuple(given)
+            values = shapes.get(shape)
+            if values is None:
+                shapes[shape] = list(given.values())
+            else:
+                values += given.values()
+        for shape, values in shapes.items():
+            start, left, width = 0, len(values) // len(shape), len(shape)
+            while left:
+                # Powers of two, so that few statements are ever prepared.
+                size = min(_CHUNK, 1 << (left.bit_length() - 1))
+                end = start + size * width
+                connection.execute(self._statement(table, shape, size), values[start:end])
+                start = end
+                left -= size
+
+    def _statement(self, table: str, shape: tuple[str, ...], size: int) -> str:
+        key = (table, shape, size)
+        try:
+            return self._statements[key]
+        except KeyError:
+            text = insert(table, shape, size)
+            if len(self._statements) >= _STATEMENTS:
+                self._statements.clear()
+            self._statements[key] = text
+            return text
+
+    def enrol(self, executor: Executor, now_us: int) -> None:
+        """Say that this process writes, or still does."""
+        self._connected().execute(
+            "INSERT INTO executors (executor_id, host, boot, pid, born, started_at, seen_at)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT DO UPDATE SET seen_at = excluded.seen_at, ended_at = NULL",
+            (*astuple(executor)[:6], now_us),
+        )
+
+    def living(self) -> list[Executor]:
+        """The processes that have not ended, as far as the store knows."""
+        rows = self._connected().execute(
+            "SELECT executor_id, host, boot, pid, born, started_at, seen_at FROM executors"
+            " WHERE ended_at IS NULL"
+        )
+        return [Executor(*row) for row in rows]
+
+    def retire(self, executor_ids: Sequence[str], now_us: int) -> None:
+        """Note the end of processes."""
+        self._connected().executemany(
+            "UPDATE executors SET ended_at = ? WHERE executor_id = ? AND ended_at IS NULL",
+            [(now_us, executor_id) for executor_id in executor_ids],
+        )
+
+    def query(self, sql: str, parameters: Sequence[object] = ()) -> Iterator[tuple[Any, ...]]:
+        """The rows of a SELECT, one by one."""
+        return iter(self._connected().execute(sql, parameters))
+
+    def close(self) -> None:
+        """Disconnect; `write` connects again."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+
+def _roll_back(connection: sqlite3.Connection) -> None:
+    if connection.in_transaction:
+        connection.execute("ROLLBACK")

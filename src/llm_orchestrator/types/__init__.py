@@ -1,0 +1,1 @@
+"""What every room speaks: plain data, no I/O, no logic beyond a property or two."""
