@@ -56,9 +56,10 @@ def test_sigterm_writes_what_is_left_and_ends_as_before(
     check(told, books.read(simulator, ledger))
 
 
-def test_a_handler_of_the_program_stays(simulator: Simulator, tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", ["own-handler", "own-sync-handler"])
+def test_a_handler_of_the_program_stays(simulator: Simulator, tmp_path: Path, how: str) -> None:
     ledger = tmp_path / "ledger.db"
-    process = books.start("own-handler", simulator, ledger)
+    process = books.start(how, simulator, ledger)
     time.sleep(1)
     process.send_signal(signal.SIGTERM)
     told = books.heard(process)

@@ -9,7 +9,7 @@ import itertools
 import multiprocessing
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from llm_orchestrator import AsyncLLMOrchestrator, LLMOrchestrator
@@ -75,9 +75,17 @@ async def many(numbers: Iterator[int]) -> None:
     await asyncio.gather(*(lane() for _ in range(AT_ONCE)))
 
 
-def sync(count: int) -> None:
+async def until_told() -> None:
+    """Ends by a handler of its own, set as asyncio wants it: one that raises where it finds the
+    program may take a callback from the loop, which then waits for ever.
+    """
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, sys.exit, 3)
+    await many(itertools.count())
+
+
+def sync(numbers: Iterable[int]) -> None:
     orchestrator = LLMOrchestrator(config())
-    for number in range(count):
+    for number in numbers:
         tell(orchestrator.send_request(prompt(number), **OPTIONS))
 
 
@@ -99,16 +107,18 @@ def main() -> None:
         case "endless":
             asyncio.run(many(itertools.count()))
         case "own-handler":
+            asyncio.run(until_told())
+        case "own-sync-handler":
             signal.signal(signal.SIGTERM, lambda *_: sys.exit(3))
-            asyncio.run(many(itertools.count()))
+            sync(itertools.count())
         case "async":
             asyncio.run(many(iter(range(40))))
         case "sync":
-            sync(20)
+            sync(range(20))
         case "sync-left-open":
             sync_left_open()
         case "child":
-            child = multiprocessing.get_context("fork").Process(target=sync, args=(5,))
+            child = multiprocessing.get_context("fork").Process(target=sync, args=(range(5),))
             child.start()
             child.join()
 

@@ -193,6 +193,10 @@ class Connection(asyncio.BufferedProtocol):
         try:
             self._parser.feed_data(self._view[:nbytes])
         except (HttpParserError, HttpParserUpgrade) as exc:
+            cause = exc.__context__
+            if cause is not None and not isinstance(cause, Exception):
+                # A signal of the program, which arrived inside a callback: no fault of the bytes.
+                raise cause from None
             self._misread(exc)
         if self.complete or self.chunks:
             self._noise = 0
