@@ -92,6 +92,9 @@ class CallRow(msgspec.Struct, gc=False, kw_only=True, omit_defaults=True):
     error: str | None = None
     request_body: str | None = None
     response_body: str | None = None
+    cache_hit: bool = False
+    saved_pico: Pico | None = None
+    """What the answer would have cost, had it not been in the cache."""
 
 
 Row: TypeAlias = AttemptRow | SettlementRow | CallRow

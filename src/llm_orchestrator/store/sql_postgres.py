@@ -1,7 +1,7 @@
 """Constant SQL. Made by tools/build_sql.py from tables.py and views.py: do not edit."""
 # ruff: noqa: E501
 
-HEAD = "0002"
+HEAD = "0003"
 
 DDL = (
     """\
@@ -73,6 +73,8 @@ CREATE TABLE calls (
   error TEXT,
   request_body TEXT,
   response_body TEXT,
+  cache_hit BOOLEAN DEFAULT false NOT NULL,
+  saved_pico BIGINT,
   PRIMARY KEY (call_id)
 )""",
     """\
@@ -131,10 +133,106 @@ CREATE TABLE ai_cache (
   created_at BIGINT NOT NULL,
   expires_at BIGINT,
   hit_count INTEGER DEFAULT 0 NOT NULL,
+  tenant TEXT DEFAULT '' NOT NULL,
+  provider TEXT,
+  model TEXT,
+  cost_pico BIGINT,
+  last_hit_at BIGINT,
   PRIMARY KEY (request_hash)
 )""",
     """\
 CREATE INDEX ai_cache_expires_at ON ai_cache (expires_at)""",
+    """\
+CREATE TABLE budgets (
+  budget_id TEXT NOT NULL,
+  scope TEXT NOT NULL,
+  subject TEXT DEFAULT '' NOT NULL,
+  period TEXT NOT NULL,
+  zone TEXT DEFAULT 'UTC' NOT NULL,
+  cap_pico BIGINT NOT NULL,
+  alerts TEXT,
+  created_at BIGINT NOT NULL,
+  updated_at BIGINT NOT NULL,
+  PRIMARY KEY (budget_id),
+  UNIQUE (scope, subject, period)
+)""",
+    """\
+CREATE TABLE budget_windows (
+  budget_id TEXT NOT NULL,
+  window_key TEXT NOT NULL,
+  spent_pico BIGINT DEFAULT 0 NOT NULL,
+  held_pico BIGINT DEFAULT 0 NOT NULL,
+  updated_at BIGINT NOT NULL,
+  PRIMARY KEY (budget_id, window_key)
+)""",
+    """\
+CREATE TABLE budget_holds (
+  attempt_id TEXT NOT NULL,
+  budget_id TEXT NOT NULL,
+  window_key TEXT NOT NULL,
+  hold_pico BIGINT NOT NULL,
+  PRIMARY KEY (attempt_id, budget_id)
+)""",
+    """\
+CREATE TABLE budget_alerts (
+  budget_id TEXT NOT NULL,
+  window_key TEXT NOT NULL,
+  share INTEGER NOT NULL,
+  reached_at BIGINT NOT NULL,
+  delivered_at BIGINT,
+  PRIMARY KEY (budget_id, window_key, share)
+)""",
+    """\
+CREATE TABLE approvals (
+  ticket_id TEXT NOT NULL,
+  status TEXT NOT NULL,
+  digest TEXT NOT NULL,
+  provider TEXT,
+  model TEXT,
+  expected_pico BIGINT,
+  most_pico BIGINT,
+  user_id TEXT,
+  category TEXT DEFAULT 'orchestration' NOT NULL,
+  tags TEXT,
+  created_at BIGINT NOT NULL,
+  expires_at BIGINT NOT NULL,
+  decided_at BIGINT,
+  decided_by TEXT,
+  note TEXT,
+  call_id TEXT,
+  PRIMARY KEY (ticket_id)
+)""",
+    """\
+CREATE INDEX approvals_status ON approvals (status, created_at)""",
+    """\
+CREATE TABLE feedback (
+  call_id TEXT NOT NULL,
+  at BIGINT NOT NULL,
+  verdict FLOAT NOT NULL,
+  note TEXT,
+  category TEXT,
+  model TEXT,
+  features TEXT,
+  PRIMARY KEY (call_id)
+)""",
+    """\
+CREATE INDEX feedback_at ON feedback (at)""",
+    """\
+CREATE TABLE routing_models (
+  name TEXT NOT NULL,
+  body BYTEA NOT NULL,
+  labels INTEGER DEFAULT 0 NOT NULL,
+  updated_at BIGINT NOT NULL,
+  PRIMARY KEY (name)
+)""",
+    """\
+CREATE TABLE discovered_models (
+  provider TEXT NOT NULL,
+  account TEXT NOT NULL,
+  models JSONB NOT NULL,
+  found_at BIGINT NOT NULL,
+  PRIMARY KEY (provider, account)
+)""",
     """\
 CREATE VIEW attempt_ledger AS
 SELECT a.attempt_id, a.call_id, a.session_id, a.number, a.provider, a.model, a.started_at,
@@ -176,7 +274,7 @@ CREATE TABLE llmo_schema (
   CONSTRAINT llmo_schema_pkc PRIMARY KEY (version_num)
 )""",
     """\
-INSERT INTO llmo_schema (version_num) VALUES ('0002')""",
+INSERT INTO llmo_schema (version_num) VALUES ('0003')""",
 )
 
 INSERT = """\
@@ -189,7 +287,7 @@ second AS (
 INSERT INTO settlements (attempt_id, status, error, status_code, request_id, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, reasoning_tokens, usage_estimated, cost_pico, cost_source, ended_at, first_token_us, latency_us)
 SELECT attempt_id, status, error, status_code, request_id, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, reasoning_tokens, COALESCE(usage_estimated, false), cost_pico, COALESCE(cost_source, 'unknown'), ended_at, first_token_us, latency_us
 FROM input, json_to_recordset(d -> 'settlements') AS r(attempt_id TEXT, status TEXT, error TEXT, status_code INTEGER, request_id TEXT, input_tokens BIGINT, output_tokens BIGINT, cache_read_tokens BIGINT, cache_write_tokens BIGINT, cache_write_1h_tokens BIGINT, reasoning_tokens BIGINT, usage_estimated BOOLEAN, cost_pico BIGINT, cost_source TEXT, ended_at BIGINT, first_token_us BIGINT, latency_us BIGINT) ON CONFLICT DO NOTHING)
-INSERT INTO calls (call_id, session_id, started_at, ended_at, status, provider, model, requested_model, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, cost_pico, latency_us, first_token_us, category, strategy, user_id, tags, stream, fallback_used, routing_decision, error, request_body, response_body)
-SELECT call_id, session_id, started_at, ended_at, status, provider, model, requested_model, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, cost_pico, latency_us, first_token_us, COALESCE(category, 'orchestration'), strategy, user_id, tags, COALESCE(stream, false), COALESCE(fallback_used, false), routing_decision, error, request_body, response_body
-FROM input, json_to_recordset(d -> 'calls') AS r(call_id TEXT, session_id TEXT, started_at BIGINT, ended_at BIGINT, status TEXT, provider TEXT, model TEXT, requested_model TEXT, input_tokens BIGINT, output_tokens BIGINT, cache_read_tokens BIGINT, cache_write_tokens BIGINT, reasoning_tokens BIGINT, cost_pico BIGINT, latency_us BIGINT, first_token_us BIGINT, category TEXT, strategy TEXT, user_id TEXT, tags TEXT, stream BOOLEAN, fallback_used BOOLEAN, routing_decision TEXT, error TEXT, request_body TEXT, response_body TEXT) ON CONFLICT DO NOTHING"""
+INSERT INTO calls (call_id, session_id, started_at, ended_at, status, provider, model, requested_model, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, cost_pico, latency_us, first_token_us, category, strategy, user_id, tags, stream, fallback_used, routing_decision, error, request_body, response_body, cache_hit, saved_pico)
+SELECT call_id, session_id, started_at, ended_at, status, provider, model, requested_model, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, cost_pico, latency_us, first_token_us, COALESCE(category, 'orchestration'), strategy, user_id, tags, COALESCE(stream, false), COALESCE(fallback_used, false), routing_decision, error, request_body, response_body, COALESCE(cache_hit, false), saved_pico
+FROM input, json_to_recordset(d -> 'calls') AS r(call_id TEXT, session_id TEXT, started_at BIGINT, ended_at BIGINT, status TEXT, provider TEXT, model TEXT, requested_model TEXT, input_tokens BIGINT, output_tokens BIGINT, cache_read_tokens BIGINT, cache_write_tokens BIGINT, reasoning_tokens BIGINT, cost_pico BIGINT, latency_us BIGINT, first_token_us BIGINT, category TEXT, strategy TEXT, user_id TEXT, tags TEXT, stream BOOLEAN, fallback_used BOOLEAN, routing_decision TEXT, error TEXT, request_body TEXT, response_body TEXT, cache_hit BOOLEAN, saved_pico BIGINT) ON CONFLICT DO NOTHING"""
 """All rows of a group, from one JSON object, in one round trip."""

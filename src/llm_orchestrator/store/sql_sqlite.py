@@ -1,7 +1,7 @@
 """Constant SQL. Made by tools/build_sql.py from tables.py and views.py: do not edit."""
 # ruff: noqa: E501
 
-HEAD = "0002"
+HEAD = "0003"
 
 DDL = (
     """\
@@ -73,6 +73,8 @@ CREATE TABLE calls (
   error TEXT,
   request_body TEXT,
   response_body TEXT,
+  cache_hit BOOLEAN DEFAULT false NOT NULL,
+  saved_pico BIGINT,
   PRIMARY KEY (call_id)
 )""",
     """\
@@ -131,10 +133,106 @@ CREATE TABLE ai_cache (
   created_at BIGINT NOT NULL,
   expires_at BIGINT,
   hit_count INTEGER DEFAULT 0 NOT NULL,
+  tenant TEXT DEFAULT '' NOT NULL,
+  provider TEXT,
+  model TEXT,
+  cost_pico BIGINT,
+  last_hit_at BIGINT,
   PRIMARY KEY (request_hash)
 )""",
     """\
 CREATE INDEX ai_cache_expires_at ON ai_cache (expires_at)""",
+    """\
+CREATE TABLE budgets (
+  budget_id TEXT NOT NULL,
+  scope TEXT NOT NULL,
+  subject TEXT DEFAULT '' NOT NULL,
+  period TEXT NOT NULL,
+  zone TEXT DEFAULT 'UTC' NOT NULL,
+  cap_pico BIGINT NOT NULL,
+  alerts TEXT,
+  created_at BIGINT NOT NULL,
+  updated_at BIGINT NOT NULL,
+  PRIMARY KEY (budget_id),
+  UNIQUE (scope, subject, period)
+)""",
+    """\
+CREATE TABLE budget_windows (
+  budget_id TEXT NOT NULL,
+  window_key TEXT NOT NULL,
+  spent_pico BIGINT DEFAULT 0 NOT NULL,
+  held_pico BIGINT DEFAULT 0 NOT NULL,
+  updated_at BIGINT NOT NULL,
+  PRIMARY KEY (budget_id, window_key)
+)""",
+    """\
+CREATE TABLE budget_holds (
+  attempt_id TEXT NOT NULL,
+  budget_id TEXT NOT NULL,
+  window_key TEXT NOT NULL,
+  hold_pico BIGINT NOT NULL,
+  PRIMARY KEY (attempt_id, budget_id)
+)""",
+    """\
+CREATE TABLE budget_alerts (
+  budget_id TEXT NOT NULL,
+  window_key TEXT NOT NULL,
+  share INTEGER NOT NULL,
+  reached_at BIGINT NOT NULL,
+  delivered_at BIGINT,
+  PRIMARY KEY (budget_id, window_key, share)
+)""",
+    """\
+CREATE TABLE approvals (
+  ticket_id TEXT NOT NULL,
+  status TEXT NOT NULL,
+  digest TEXT NOT NULL,
+  provider TEXT,
+  model TEXT,
+  expected_pico BIGINT,
+  most_pico BIGINT,
+  user_id TEXT,
+  category TEXT DEFAULT 'orchestration' NOT NULL,
+  tags TEXT,
+  created_at BIGINT NOT NULL,
+  expires_at BIGINT NOT NULL,
+  decided_at BIGINT,
+  decided_by TEXT,
+  note TEXT,
+  call_id TEXT,
+  PRIMARY KEY (ticket_id)
+)""",
+    """\
+CREATE INDEX approvals_status ON approvals (status, created_at)""",
+    """\
+CREATE TABLE feedback (
+  call_id TEXT NOT NULL,
+  at BIGINT NOT NULL,
+  verdict FLOAT NOT NULL,
+  note TEXT,
+  category TEXT,
+  model TEXT,
+  features TEXT,
+  PRIMARY KEY (call_id)
+)""",
+    """\
+CREATE INDEX feedback_at ON feedback (at)""",
+    """\
+CREATE TABLE routing_models (
+  name TEXT NOT NULL,
+  body BLOB NOT NULL,
+  labels INTEGER DEFAULT 0 NOT NULL,
+  updated_at BIGINT NOT NULL,
+  PRIMARY KEY (name)
+)""",
+    """\
+CREATE TABLE discovered_models (
+  provider TEXT NOT NULL,
+  account TEXT NOT NULL,
+  models TEXT NOT NULL,
+  found_at BIGINT NOT NULL,
+  PRIMARY KEY (provider, account)
+)""",
     """\
 CREATE VIEW attempt_ledger AS
 SELECT a.attempt_id, a.call_id, a.session_id, a.number, a.provider, a.model, a.started_at,
@@ -176,5 +274,5 @@ CREATE TABLE llmo_schema (
   CONSTRAINT llmo_schema_pkc PRIMARY KEY (version_num)
 )""",
     """\
-INSERT INTO llmo_schema (version_num) VALUES ('0002')""",
+INSERT INTO llmo_schema (version_num) VALUES ('0003')""",
 )

@@ -8,8 +8,10 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Float,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     Numeric,
     Table,
@@ -19,7 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-HEAD = "0002"
+HEAD = "0003"
 """The newest revision in `migrations/versions`."""
 
 metadata = MetaData()
@@ -112,6 +114,8 @@ calls = Table(
     _text("error"),
     _text("request_body"),
     _text("response_body"),
+    _bool("cache_hit"),
+    _int("saved_pico"),
     Index("calls_started_at", "started_at"),
     Index("calls_provider", "provider", "started_at"),
     # Partial, because most calls have no user and succeed: an index costs a microsecond a row.
@@ -188,5 +192,115 @@ ai_cache = Table(
     _int("created_at", null=False),
     _int("expires_at"),
     Column("hit_count", Integer, nullable=False, server_default=text("0")),
+    Column("tenant", Text, nullable=False, server_default=""),
+    _text("provider"),
+    _text("model"),
+    _int("cost_pico"),
+    _int("last_hit_at"),
     Index("ai_cache_expires_at", "expires_at"),
 )
+
+budgets = Table(
+    "budgets",
+    metadata,
+    Column("budget_id", Text, primary_key=True, nullable=False),
+    _text("scope", null=False),
+    Column("subject", Text, nullable=False, server_default=""),
+    _text("period", null=False),
+    Column("zone", Text, nullable=False, server_default="UTC"),
+    _int("cap_pico", null=False),
+    _text("alerts"),
+    _int("created_at", null=False),
+    _int("updated_at", null=False),
+    UniqueConstraint("scope", "subject", "period"),
+)
+"""What may be spent: by whom (``scope`` and ``subject``), and in which period."""
+
+budget_windows = Table(
+    "budget_windows",
+    metadata,
+    Column("budget_id", Text, primary_key=True, nullable=False),
+    Column("window_key", Text, primary_key=True, nullable=False),
+    Column("spent_pico", BigInteger, nullable=False, server_default=text("0")),
+    Column("held_pico", BigInteger, nullable=False, server_default=text("0")),
+    _int("updated_at", null=False),
+)
+"""What was spent and is held of a budget in one of its periods (``2026-11``, ``2026-11-20``)."""
+
+budget_holds = Table(
+    "budget_holds",
+    metadata,
+    Column("attempt_id", Text, primary_key=True, nullable=False),
+    Column("budget_id", Text, primary_key=True, nullable=False),
+    _text("window_key", null=False),
+    _int("hold_pico", null=False),
+)
+"""What an attempt that is not settled holds; gone when it is."""
+
+budget_alerts = Table(
+    "budget_alerts",
+    metadata,
+    Column("budget_id", Text, primary_key=True, nullable=False),
+    Column("window_key", Text, primary_key=True, nullable=False),
+    Column("share", Integer, primary_key=True, nullable=False),
+    _int("reached_at", null=False),
+    _int("delivered_at"),
+)
+"""Shares of a budget, in percent, that were reached; each is told once."""
+
+approvals = Table(
+    "approvals",
+    metadata,
+    Column("ticket_id", Text, primary_key=True, nullable=False),
+    _text("status", null=False),
+    _text("digest", null=False),
+    _text("provider"),
+    _text("model"),
+    _int("expected_pico"),
+    _int("most_pico"),
+    _text("user_id"),
+    _category(),
+    _text("tags"),
+    _int("created_at", null=False),
+    _int("expires_at", null=False),
+    _int("decided_at"),
+    _text("decided_by"),
+    _text("note"),
+    _text("call_id"),
+    Index("approvals_status", "status", "created_at"),
+)
+"""Calls that wait for somebody's consent, or had it."""
+
+feedback = Table(
+    "feedback",
+    metadata,
+    Column("call_id", Text, primary_key=True, nullable=False),
+    _int("at", null=False),
+    Column("verdict", Float, nullable=False),
+    _text("note"),
+    _text("category"),
+    _text("model"),
+    _text("features"),
+    Index("feedback_at", "at"),
+)
+"""What users say of answers: 0 is bad, 1 is good. ``features`` are hashes, never text."""
+
+routing_models = Table(
+    "routing_models",
+    metadata,
+    Column("name", Text, primary_key=True, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("labels", Integer, nullable=False, server_default=text("0")),
+    _int("updated_at", null=False),
+)
+"""What was learned from feedback, as bytes."""
+
+discovered_models = Table(
+    "discovered_models",
+    metadata,
+    Column("provider", Text, primary_key=True, nullable=False),
+    Column("account", Text, primary_key=True, nullable=False),
+    Column("models", _JSON, nullable=False),
+    _int("found_at", null=False),
+)
+"""The providers' own model lists; ``account`` is a digest of address and key."""
