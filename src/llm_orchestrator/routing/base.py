@@ -11,6 +11,13 @@ from llm_orchestrator.types.reply import Response
 from llm_orchestrator.types.request import Request
 
 
+class Record(msgspec.Struct, frozen=True):
+    """How often a model was right on work like this, by the user's own records."""
+
+    right: float = 0.0
+    asked: float = 0.0
+
+
 class Offer(msgspec.Struct, frozen=True, kw_only=True):
     """A candidate that can take the request, with what is known of it beforehand."""
 
@@ -23,6 +30,10 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
     """Measured time to the first token, or the catalogue's; ``None`` is unknown."""
     tokens_per_s: float | None = None
     weight: float = 1.0
+    spare: bool = False
+    """Not a member of the chain or the ensemble: it may give a second opinion, or judge."""
+    record: Record | None = None
+    """``None`` is unknown."""
 
     @property
     def name(self) -> str:
