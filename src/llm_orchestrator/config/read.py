@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal, TypeAlias, Union, get_args, get_orig
 
 import msgspec
 
+from llm_orchestrator.config.base import Check, NotAKey, PartOf
 from llm_orchestrator.config.env import Environment, UnsetVariableError, expand
-from llm_orchestrator.config.schema import Check, NotAKey, PartOf
 from llm_orchestrator.types.secret import Secret
 
 Path: TypeAlias = tuple[str | int, ...]

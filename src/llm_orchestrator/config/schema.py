@@ -4,17 +4,27 @@ The reader (`config.read`), the reference page and the messages about mistakes a
 these structs, so a key exists in one place only.
 """
 
-from collections.abc import Callable, Mapping
-from decimal import Decimal
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeAlias, get_args
 
 import msgspec
 from msgspec import Meta
 
+from llm_orchestrator.config.base import (
+    USD,
+    Check,
+    Count,
+    FirstToken,
+    NotAKey,
+    PartOf,
+    Rate,
+    Seconds,
+    Settings,
+    Tokens,
+)
 from llm_orchestrator.config.checks import clean_key, clean_secret, clean_store_url, clean_url
 from llm_orchestrator.config.env import Environment
 from llm_orchestrator.types.model import Ability
-from llm_orchestrator.types.money import from_usd, rate_from_usd_per_million
 from llm_orchestrator.types.provider import Auth, Quirks
 from llm_orchestrator.types.secret import Secret
 
@@ -34,36 +44,6 @@ ClassicWord: TypeAlias = Literal[
 # One flat set of words, so that a near name is found among all of them.
 AbilityWord: TypeAlias = Ability | ClassicWord
 ABILITIES: frozenset[str] = frozenset(get_args(Ability))
-
-
-class Check:
-    """Marks a value with a check of its own, which raises `ValueError` saying what is expected."""
-
-    def __init__(self, test: Callable[[Any], object]) -> None:
-        self.test = test
-
-
-Seconds: TypeAlias = Annotated[float, Meta(gt=0)]
-Count: TypeAlias = Annotated[int, Meta(ge=0)]
-Tokens: TypeAlias = Annotated[int, Meta(ge=1)]
-USD: TypeAlias = Annotated[Decimal, Check(from_usd)]
-Rate: TypeAlias = Annotated[Decimal, Check(rate_from_usd_per_million)]
-FirstToken: TypeAlias = Seconds | Literal["auto", "off"]
-
-
-class NotAKey:
-    """Marks a field that the reader fills and the user cannot set."""
-
-
-class PartOf:
-    """Marks a mapping that may set some of a struct's fields (``timeouts`` of one provider)."""
-
-    def __init__(self, kind: type[msgspec.Struct]) -> None:
-        self.kind = kind
-
-
-class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Base of all sections."""
 
 
 class Timeouts(Settings, frozen=True):
