@@ -5,12 +5,10 @@ import hashlib
 import socket
 import ssl
 import subprocess
-import sys
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
-from types import FrameType
 from typing import TypeAlias
 
 import pytest
@@ -397,26 +395,3 @@ async def test_a_body_that_ends_with_the_connection(
 
     async with serving(script, tls) as server:
         assert await ask(direct, server) == b"all of it"
-
-
-@pytest.mark.parametrize("place", ["on_headers_complete", "on_message_complete"])
-def test_the_end_of_the_program_inside_a_callback_of_the_parser(place: str) -> None:
-    """A handler of a signal runs wherever Python does: what it raises is not the bytes' fault."""
-
-    def arrives(frame: FrameType, event: str, _: object) -> None:
-        if event == "call" and frame.f_code.co_name == place:
-            sys.setprofile(None)
-            raise SystemExit(3)
-
-    async def call() -> None:
-        direct = DirectTransport()
-        async with serving(always(OK)) as url:
-            sys.setprofile(arrives)
-            await ask(direct, url)
-
-    try:
-        with pytest.raises(SystemExit) as ended:
-            asyncio.run(call())
-    finally:
-        sys.setprofile(None)
-    assert ended.value.code == 3
