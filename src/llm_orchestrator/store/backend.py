@@ -55,5 +55,8 @@ class Backend(Protocol):
     def query(self, sql: str, parameters: Sequence[object] = ()) -> Iterator[tuple[Any, ...]]:
         """The rows of a SELECT, one by one; ``?`` marks a parameter."""
 
+    def execute(self, sql: str, parameters: Sequence[object] = ()) -> int:
+        """Run one statement that changes rows, by itself; how many. ``?`` marks a parameter."""
+
     def close(self) -> None:
         """Disconnect."""

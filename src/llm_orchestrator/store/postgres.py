@@ -155,15 +155,23 @@ class PostgresBackend:
 
     def query(self, sql: str, parameters: Sequence[object] = ()) -> Iterator[tuple[Any, ...]]:
         """The rows of a SELECT, one by one."""
-        statement = sql.replace("%", "%%").replace("?", "%s").encode()
         with self._connected().cursor() as cursor:
-            yield from cursor.stream(statement, parameters)
+            yield from cursor.stream(_marked(sql), parameters)
+
+    def execute(self, sql: str, parameters: Sequence[object] = ()) -> int:
+        """Run one statement that changes rows, by itself; how many."""
+        return self._connected().execute(_marked(sql), parameters).rowcount
 
     def close(self) -> None:
         """Disconnect; `write` connects again."""
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
+
+
+def _marked(sql: str) -> bytes:
+    """The statement with parameters marked as psycopg does."""
+    return sql.replace("%", "%%").replace("?", "%s").encode()
 
 
 def _check(libpq: PGconn, result: PGresult) -> None:

@@ -221,6 +221,10 @@ class SQLiteBackend:
         """The rows of a SELECT, one by one."""
         return iter(self._connected().execute(sql, parameters))
 
+    def execute(self, sql: str, parameters: Sequence[object] = ()) -> int:
+        """Run one statement that changes rows, by itself; how many."""
+        return self._connected().execute(sql, parameters).rowcount
+
     def close(self) -> None:
         """Disconnect; `write` connects again."""
         connection, self._connection = self._connection, None
