@@ -179,21 +179,23 @@ class AsyncLLMOrchestrator:
         return await discovery.check_all(self._runtime, rows)
 
     async def get_available_models(self, provider: str | None = None) -> list[Model]:
-        """The models of the provider (of all configured ones), as known here; nothing is sent."""
+        """The models of the provider (of all configured ones), as known here; nothing is sent.
+
+        They are those of the provider's own list where `refresh_models` has asked for it, here or
+        in another process with the same store, and else those of the catalogue.
+        """
         self._open()
-        return planning.models(self._runtime, provider)
+        return await planning.models(self._runtime, provider)
 
     async def refresh_models(self, provider: str | None = None) -> list[Model]:
-        """Ask the providers which models the account has; what they say is remembered."""
+        """Ask the providers which models the account has; the store remembers what they say.
+
+        Of several providers, one that does not answer is warned of; raises when none does.
+        """
         self._open()
         directory = self._runtime.directory
         rows = [directory.use(provider)] if provider else directory.configured()
-        found: list[Model] = []
-        for row in rows:
-            models = await discovery.discover(self._runtime, row)
-            self._runtime.found[row.name] = models
-            found += models
-        return found
+        return await discovery.refresh(self._runtime, rows)
 
     async def get_session_cost(self) -> Decimal:
         """USD of everything in this session whose cost is known; see ``session`` for the rest."""

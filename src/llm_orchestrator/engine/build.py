@@ -14,6 +14,7 @@ from llm_orchestrator.config.paths import cost_log, store_url
 from llm_orchestrator.config.rows import model_row
 from llm_orchestrator.config.schema import Config
 from llm_orchestrator.engine.candidates import Candidates
+from llm_orchestrator.engine.found import Found
 from llm_orchestrator.engine.runtime import Runtime
 from llm_orchestrator.engine.session import Session
 from llm_orchestrator.pipeline.breaker import Breaker
@@ -55,6 +56,8 @@ def build(
     catalog = Catalog.load(
         overrides, providers=directory.rows.values(), refreshed=_data_dir(config) / FILE_NAME
     )
+    kept = config.cost_tracking.enabled
+    found = Found(catalog, directory.rows, store_url(config) if kept else None, kept=kept)
     transport = transport or default_transport()
     breaker = Breaker(config.breaker.failures, config.breaker.cooldown)
     speed = Speed()
@@ -75,7 +78,8 @@ def build(
         directory=directory,
         catalog=catalog,
         # A model alone is looked for as a call's is: it may be another provider's.
-        candidates=Candidates(directory, catalog, model=None if provider else model),
+        candidates=Candidates(directory, catalog, found, model=None if provider else model),
+        found=found,
         transport=transport,
         sender=Sender(transport, guards),
         breaker=breaker,

@@ -3,7 +3,13 @@
 from collections.abc import Sequence
 
 from llm_orchestrator.catalog import Catalog
-from llm_orchestrator.errors import ConfigError, InvalidRequestError, OrchestratorError
+from llm_orchestrator.engine.found import Found
+from llm_orchestrator.errors import (
+    ConfigError,
+    InvalidRequestError,
+    ModelNotFoundError,
+    OrchestratorError,
+)
 from llm_orchestrator.providers.resolve import Directory
 from llm_orchestrator.providers.table import TABLE
 from llm_orchestrator.types.model import Model
@@ -18,8 +24,17 @@ class Candidates:
     leaves it. ``model`` is asked for by calls that name none, before the configuration's.
     """
 
-    def __init__(self, directory: Directory, catalog: Catalog, *, model: str | None = None) -> None:
+    def __init__(
+        self,
+        directory: Directory,
+        catalog: Catalog,
+        found: Found | None = None,
+        *,
+        model: str | None = None,
+    ) -> None:
         self._model = model
+        self._found = found or Found(catalog, directory.rows)
+        self._seen = 0
         self._directory = directory
         self._config = directory.config
         self._catalog = catalog
@@ -29,6 +44,9 @@ class Candidates:
         """The candidates of a call that names this provider and model, or neither."""
         _check_name("provider", provider)
         _check_name("model", model)
+        if self._seen != self._found.version:
+            self._seen = self._found.version
+            self._known.clear()
         key = (provider, model or (None if provider else self._model))
         found = self._known.get(key)
         if found is None:
@@ -49,6 +67,31 @@ class Candidates:
                 raise InvalidRequestError(f"the chain names {candidate.name} twice")
             out.append(candidate)
         return tuple(out)
+
+    def one(self, name: str) -> Candidate:
+        """The candidate that a model's name means; raises when it cannot be asked."""
+        return self._one(None, name)
+
+    def defaults(self) -> list[Candidate]:
+        """What the configuration offers beyond the active model: all default and fallback models.
+
+        Of providers that can be asked, in their order; what cannot be resolved is left out.
+        """
+        out: dict[str, Candidate] = {}
+        for row in self._directory.configured():
+            settings = self._config.providers.get(row.name)
+            is_active = row.name == self._config.active_provider
+            names = [self._config.active_model] if is_active else []
+            names.append(row.default_model)
+            if settings is not None:
+                names += [*settings.fallback_models, *(one.name for one in settings.models)]
+            for name in filter(None, names):
+                try:
+                    found = self._at(row, name)
+                except OrchestratorError:
+                    continue  # a broken spare tyre must not stop the car
+                out.setdefault(found.name, found)
+        return list(out.values())
 
     def _list(self, provider: str | None, model: str | None) -> list[Candidate]:
         primary = self._one(provider, model)
@@ -73,12 +116,19 @@ class Candidates:
             owner = self._owner(model)
             if owner is not None:
                 return self._at(self._directory.use(owner), model)
-            found = self._catalog.resolve(model)
+            try:
+                found = self._catalog.resolve(model)
+            except ModelNotFoundError:
+                if row := self._lister(model, wait=True):
+                    return self._at(row, model)
+                raise
             if self._directory.fault(found.provider) and not self._named_provider(model):
                 # Somebody else who is set up may have the same model.
                 for row in self._directory.configured():
                     if other := self._catalog.find(model, row.name):
                         return self._offered(row, other)
+                if row := self._lister(model, wait=True):
+                    return self._at(row, model)
             return self._offered(self._directory.use(found.provider), found)
         row = self._directory.use(provider) if provider else self._active()
         if model is None:
@@ -111,6 +161,8 @@ class Candidates:
         for name, section in self._config.providers.items():
             if model == section.default_model or model in section.fallback_models:
                 return name
+        if (lister := self._lister(model)) is not None:
+            return lister.name
         if active is None or official is None:
             return None
         # The same goes for a maker's wire at another address than its own.
@@ -131,11 +183,19 @@ class Candidates:
             )
         return configured[0]
 
+    def _lister(self, model: str, *, wait: bool = False) -> Provider | None:
+        """The first configured provider whose own list names the model."""
+        rows = {row.name: row for row in self._directory.configured()}
+        owner = self._found.owner(model, rows, wait=wait)
+        return None if owner is None else rows[owner]
+
     def _at(self, row: Provider, name: str) -> Candidate:
         return self._offered(row, self._catalog.resolve(name, row.name))
 
     def _offered(self, row: Provider, model: Model) -> Candidate:
         """The model, or the successor of a retired one."""
+        if not model.known:
+            return Candidate(row, self._found.told(model))
         current = self._catalog.current(model)
         if current is model:
             return Candidate(row, model)

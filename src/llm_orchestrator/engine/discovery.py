@@ -1,6 +1,7 @@
 """Which models there are, asked of the providers; and whether they answer at all."""
 
 import asyncio
+import logging
 from functools import partial
 from time import perf_counter
 
@@ -13,6 +14,7 @@ from llm_orchestrator.transport.base import Limits
 from llm_orchestrator.types.model import Model
 from llm_orchestrator.types.provider import Candidate, Provider
 
+log = logging.getLogger("llm_orchestrator")
 _MOST_PAGES = 50
 _LIMITS = Limits(connect=5.0, first=20.0, idle=20.0, total=30.0)
 
@@ -32,8 +34,32 @@ class ProviderHealth(msgspec.Struct, frozen=True):
         return self.status == "healthy"
 
 
+async def refresh(runtime: Runtime, rows: list[Provider]) -> list[Model]:
+    """Ask all of them at once for their models, and remember what they say.
+
+    One that does not answer is warned of, and keeps the list that it had; its error is raised when
+    nobody answered.
+    """
+    asked = (discover(runtime, row) for row in rows)
+    said = await asyncio.gather(*asked, return_exceptions=True)
+    answers: dict[str, list[Model]] = {}
+    errors: dict[str, BaseException] = {}
+    for row, answer in zip(rows, said, strict=True):
+        if isinstance(answer, BaseException):
+            errors[row.name] = answer
+        else:
+            answers[row.name] = answer
+    for error in errors.values():
+        if not answers or not isinstance(error, OrchestratorError):
+            raise error
+    for name, error in errors.items():
+        log.warning("the models of %s could not be asked for: %s", name, error)
+    await runtime.found.keep(answers)
+    return [model for row in rows for model in runtime.models(row)]
+
+
 async def discover(runtime: Runtime, provider: Provider) -> list[Model]:
-    """The models that the account has, all pages, with what the catalogue knows of each."""
+    """The models that the account has, all pages, as the provider tells them."""
     target = await runtime.ready(Candidate(provider, Model(provider=provider.name, id="")))
     provider = target.provider
     dialect = dialects.load(provider.dialect)
@@ -43,23 +69,13 @@ async def discover(runtime: Runtime, provider: Provider) -> list[Model]:
         call = dialect.list_models(provider, page)
         read = partial(dialect.read_models, provider=provider)
         models, following = await runtime.sender.exchange(target, call, _LIMITS, read)
-        found += [_merged(runtime, model) for model in models]
+        found += models
         if following is None:
             return found
         if following == page:
             raise BadReplyError("the model list repeats its pages", provider=provider.name)
         page = following
     return found
-
-
-def _merged(runtime: Runtime, listed: Model) -> Model:
-    known = runtime.catalog.resolve(listed.id, listed.provider)
-    return msgspec.structs.replace(
-        known,
-        id=listed.id,
-        context=listed.context or known.context,
-        max_output=listed.max_output or known.max_output,
-    )
 
 
 async def check(runtime: Runtime, provider: Provider) -> ProviderHealth:

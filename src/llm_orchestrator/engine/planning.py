@@ -143,11 +143,9 @@ def within(cap: Pico, request: Request, target: Candidate, notices: list[str]) -
     return msgspec.structs.replace(request, max_tokens=most)
 
 
-def models(runtime: Runtime, provider: str | None) -> list[Model]:
+async def models(runtime: Runtime, provider: str | None) -> list[Model]:
     """The models of the provider, or of all configured ones: found there, or of the catalogue."""
     directory = runtime.directory
     rows = [directory.get(provider)] if provider else directory.configured()
-    out: list[Model] = []
-    for row in rows:
-        out += runtime.found.get(row.name) or runtime.catalog.models(row.name)
-    return out
+    await runtime.found.read()
+    return [model for row in rows for model in runtime.models(row)]

@@ -9,6 +9,7 @@ import msgspec
 from llm_orchestrator.catalog import Catalog
 from llm_orchestrator.config.schema import Config
 from llm_orchestrator.engine.candidates import Candidates
+from llm_orchestrator.engine.found import Found
 from llm_orchestrator.engine.limits import limits as limits_of
 from llm_orchestrator.engine.session import Session
 from llm_orchestrator.errors import ClosedError, ModelNotFoundError, OrchestratorError
@@ -24,7 +25,7 @@ from llm_orchestrator.store.rows import CallRow
 from llm_orchestrator.transport.base import Limits, Transport
 from llm_orchestrator.types.model import Model
 from llm_orchestrator.types.money import usd_text
-from llm_orchestrator.types.provider import Candidate
+from llm_orchestrator.types.provider import Candidate, Provider
 from llm_orchestrator.types.reply import Reply, Response
 from llm_orchestrator.types.request import Request
 from llm_orchestrator.types.usage import Usage
@@ -49,8 +50,7 @@ class Runtime(msgspec.Struct, kw_only=True):
     session: Session
     ledger: Ledger | None
     costlog: CostLog | None
-    found: dict[str, list[Model]] = {}
-    """What the providers' own model lists said, by provider."""
+    found: Found
     under_way: set[Call] = msgspec.field(default_factory=set)
     """The calls that have begun and are not booked."""
     closed: bool = False
@@ -60,6 +60,10 @@ class Runtime(msgspec.Struct, kw_only=True):
     def limits(self, request: Request, target: Candidate, *, elsewhere: bool) -> Limits:
         """The time limits of one attempt."""
         return limits_of(self.config, self.speed, request, target, elsewhere=elsewhere)
+
+    def models(self, row: Provider) -> list[Model]:
+        """The provider's models: those of its own list if one was found, or of the catalogue."""
+        return self.found.models(row.name) or self.catalog.models(row.name)
 
     async def rest(self, seconds: float) -> None:
         """Wait before the next attempt; closing ends the wait."""

@@ -89,6 +89,8 @@ class Model(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     dimensions: int | None = None
     known: bool = True
     """Whether the catalogue has an entry for it."""
+    found_at: int | None = None
+    """When the provider's own list named it, in unix microseconds; ``None`` if none is known."""
 
     def can(self, ability: Ability) -> bool:
         """Whether the model has the ability, or nothing is known of its abilities."""
