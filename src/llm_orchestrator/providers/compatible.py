@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from llm_orchestrator.types.batch import BatchWire
 from llm_orchestrator.types.model import Ability
 from llm_orchestrator.types.provider import Auth, Provider, Quirks, Variable, Wire
 
@@ -19,6 +20,7 @@ def compatible(
     variables: dict[str, Variable] | None = None,
     paths: dict[str, str] | None = None,
     wires: tuple[Wire, ...] = (),
+    batch: BatchWire | None = None,
     **quirks: Any,
 ) -> Provider:
     """The row of a compatible server.
@@ -47,4 +49,5 @@ def compatible(
         capability_words=tuple(words.split()),
         quirks=Quirks(**told),
         wires=wires,
+        batch=batch,
     )

@@ -1,5 +1,6 @@
 """One row per provider. A new OpenAI-compatible server is a row here or in the user's YAML."""
 
+from llm_orchestrator.providers import batches
 from llm_orchestrator.providers.compatible import compatible
 from llm_orchestrator.types.provider import Provider, Quirks, Variable, Wire
 
@@ -39,6 +40,7 @@ _ROWS = (
             embeddings_format="base64",
         ),
         wires=(_RESPONSES_ONLY,),
+        batch=batches.OPENAI,
     ),
     Provider(
         name="anthropic",
@@ -52,6 +54,7 @@ _ROWS = (
         lacks=frozenset(("embeddings",)),
         capability_words=("text", "functions", "vision", "long-context", "streaming"),
         quirks=Quirks(version="2026-10-21"),
+        batch=batches.ANTHROPIC,
     ),
     Provider(
         name="gemini",
@@ -63,6 +66,7 @@ _ROWS = (
         default_model="gemini-3.8-flash",
         aliases=("google",),
         capability_words=_GEMINI,
+        batch=batches.GEMINI,
     ),
     Provider(
         name="vertex",
@@ -114,6 +118,7 @@ _ROWS = (
                 ),
             ),
         ),
+        batch=batches.VERTEX,
     ),
     Provider(
         name="bedrock",
@@ -151,6 +156,7 @@ _ROWS = (
             ),
             "session_token": Variable(env=("AWS_SESSION_TOKEN",), needed=False, secret=True),
         },
+        batch=batches.BEDROCK,
     ),
     compatible(
         "groq",
@@ -164,6 +170,7 @@ _ROWS = (
         efforts="none low medium high",
         schema_without="tools stream",
         daily_requests=True,
+        batch=batches.GROQ,
     ),
     compatible(
         "perplexity",
@@ -179,6 +186,7 @@ _ROWS = (
         keep="citations search_results images related_questions usage.cost usage.citation_tokens",
         cost="usage.cost.total_cost",
         apart=True,
+        batch=batches.PERPLEXITY,
     ),
     compatible(
         "mistral",
@@ -192,6 +200,7 @@ _ROWS = (
         rename={"seed": "random_seed", "dimensions": "output_dimension"},
         call_ids=9,
         prefill="prefix",
+        batch=batches.MISTRAL,
     ),
     compatible(
         "together",
@@ -201,6 +210,7 @@ _ROWS = (
         words="text functions streaming embeddings",
         unsupported="user service_tier parallel_tool_calls stream_options",
         efforts="low medium high",
+        batch=batches.TOGETHER,
     ),
     Provider(
         name="cohere",
@@ -211,6 +221,7 @@ _ROWS = (
         default_model="command-r-08-2024",
         lacks=frozenset(("prefill",)),
         capability_words=("text", "functions", "embeddings", "streaming"),
+        batch=batches.COHERE,
     ),
     compatible(
         "openrouter",
@@ -223,6 +234,7 @@ _ROWS = (
         keep="provider usage.cost",
         cost="usage.cost",
         reasoning_details=True,
+        batch=batches.OPENROUTER,
     ),
     compatible(
         "deepinfra",
@@ -234,6 +246,7 @@ _ROWS = (
         unsupported="parallel_tool_calls",
         tool_choices="auto none",
         cost="usage.estimated_cost",
+        batch=batches.DEEPINFRA,
     ),
     # The endpoint is only needed where the configuration gives no base_url.
     compatible(
@@ -250,6 +263,7 @@ _ROWS = (
         unsupported="top_k",
         embeddings_format="base64",
         think_tags=False,
+        batch=batches.AZURE,
     ),
     Provider(
         name="local",

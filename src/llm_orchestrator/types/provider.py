@@ -6,6 +6,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from llm_orchestrator.types.batch import BatchWire
 from llm_orchestrator.types.model import Ability, Model
 from llm_orchestrator.types.secret import Secret
 
@@ -128,6 +129,8 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     quirks: Quirks = Quirks()
     wires: tuple[Wire, ...] = ()
     """Models that are asked in another way."""
+    batch: BatchWire | None = None
+    """How it takes batches; ``None`` when it does not."""
     home: "Provider | None" = None
     """The row itself, in what `serving` made of it."""
 

@@ -1,0 +1,337 @@
+"""Batches as OpenAI takes them: a file of lines, a batch over it, files of results.
+
+Source: https://platform.openai.com/docs/api-reference/batch and the official SDK's types.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+
+from llm_orchestrator.dialects.base import UNREADABLE, believed
+from llm_orchestrator.dialects.batch import (
+    JSON,
+    MOST_PAGES,
+    TAG_KEY,
+    Exchange,
+    Folder,
+    address,
+    count,
+    encode_json,
+    encoded,
+    endpoint,
+    lines,
+    multipart,
+    read,
+    seconds,
+    state_of,
+    wire_of,
+)
+from llm_orchestrator.types.batch import (
+    BatchFile,
+    BatchItem,
+    BatchOrder,
+    BatchOutput,
+    BatchRef,
+    BatchResult,
+    BatchState,
+    BatchStatus,
+    Texts,
+)
+from llm_orchestrator.types.http import HTTPCall
+from llm_orchestrator.types.provider import Candidate
+from llm_orchestrator.types.usage import Usage
+
+STATES = {
+    "validating": BatchState.VALIDATING,
+    "queued": BatchState.QUEUED,
+    "in_progress": BatchState.RUNNING,
+    "finalizing": BatchState.FINALIZING,
+    "completed": BatchState.COMPLETED,
+    "failed": BatchState.FAILED,
+    "expired": BatchState.EXPIRED,
+    "cancelling": BatchState.CANCELLING,
+    "cancelled": BatchState.CANCELLED,
+}
+_MOST_FAULTS = 3
+
+
+class Line(msgspec.Struct):
+    """One row of an input file."""
+
+    custom_id: str
+    method: str
+    url: str
+    body: msgspec.Raw
+
+
+def line(item: BatchItem, target: Candidate, notices: set[str] | None = None) -> bytes:
+    """The row, with the endpoint that all rows of a batch share."""
+    call = encoded(item, target, notices)
+    url = endpoint(target, embeds=isinstance(item.request, Texts))
+    return encode_json(Line(item.custom_id, "POST", url, msgspec.Raw(call.body)))
+
+
+class _File(msgspec.Struct):
+    id: str
+
+
+read_file = msgspec.json.Decoder(_File).decode
+
+
+def upload(file: BatchFile, target: Candidate) -> Exchange[str]:
+    """One form with the purpose and the file."""
+    form = multipart({"purpose": "batch"}, file)
+    call = msgspec.structs.replace(form, url=address(target, wire_of(target).files))
+    reply = yield call
+    return read(reply, read_file, target).id
+
+
+def create(order: BatchOrder, target: Candidate) -> Exchange[BatchStatus]:
+    """``POST /batches`` with the tag in the metadata, or as an idempotency key as well."""
+    wire = wire_of(target)
+    body = {
+        "input_file_id": order.file_id,
+        "endpoint": endpoint(target, embeds=order.embeds),
+        "completion_window": window(order.hours),
+        "metadata": {TAG_KEY: order.tag},
+    }
+    headers = JSON
+    if wire.tag == "idempotency_key":
+        headers = JSON | {"Idempotency-Key": order.tag}
+    reply = yield HTTPCall(address(target, wire.path), encode_json(body), headers, once=True)
+    return status_of(read(reply, _read_batch, target))
+
+
+def window(hours: int) -> str:
+    """How the wire writes a number of hours: ``24h``, ``7d``."""
+    return f"{hours // 24}d" if hours > 24 and hours % 24 == 0 else f"{hours}h"
+
+
+def poll(batch_id: str, target: Candidate) -> Exchange[BatchStatus]:
+    """``GET /batches/{id}``."""
+    url = address(target, wire_of(target).path, batch_id)
+    reply = yield HTTPCall(url, method="GET")
+    return status_of(read(reply, _read_batch, target))
+
+
+def cancel(batch_id: str, target: Candidate) -> Exchange[BatchStatus]:
+    """``POST /batches/{id}/cancel``; it is cancelled some minutes later."""
+    url = address(target, wire_of(target).path, batch_id, "cancel")
+    reply = yield HTTPCall(url, headers=JSON)
+    return status_of(read(reply, _read_batch, target))
+
+
+def list_recent(
+    target: Candidate, since: float, mark: str | None = None
+) -> Exchange[list[BatchStatus]]:
+    """``GET /batches``, the newest first, until they are older; nothing is filtered there."""
+    wire = wire_of(target)
+    url = address(target, wire.path)
+    found: list[BatchStatus] = []
+    after = ""
+    for _ in range(MOST_PAGES):
+        query = f"?{after}limit={wire.page}" if wire.page else ""
+        reply = yield HTTPCall(url + query, method="GET")
+        body = read(reply, _read_list, target)
+        page = [status_of(one) for one in body.data or ()]
+        found += [one for one in page if one.created_at is None or one.created_at >= since]
+        last = body.last_id or (page[-1].id if page else "")
+        old = bool(page) and page[-1].created_at is not None and page[-1].created_at < since
+        if not (wire.page and body.has_more and page) or old:
+            break
+        after = f"after={quote(last, safe='')}&"
+    return [one for one in found if mark is None or one.tag == mark]
+
+
+def results(status: BatchStatus, target: Candidate) -> Exchange[tuple[BatchOutput, ...]]:
+    """The file of answers and the file of errors; either may be missing."""
+    found = []
+    for ref in status.results:
+        url = address(target, wire_of(target).files, ref.place, "content")
+        reply = yield HTTPCall(url, method="GET", save=True)
+        found.append(BatchOutput(ref.kind, reply.file, reply.body))
+    return tuple(found)
+
+
+# ------------------------------------------------------------------ a batch
+
+
+class _Counts(msgspec.Struct):
+    total: Any = None
+    completed: Any = None
+    failed: Any = None
+
+
+class _Fault(msgspec.Struct):
+    code: Any = None
+    line: Any = None
+    message: Any = None
+
+
+class _Faults(msgspec.Struct):
+    data: list[_Fault] | None = None
+
+
+class _Details(msgspec.Struct):
+    cached_tokens: int | None = None
+    reasoning_tokens: int | None = None
+
+
+class _Usage(msgspec.Struct):
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    input_tokens_details: _Details | None = None
+    output_tokens_details: _Details | None = None
+
+
+class Batch(msgspec.Struct):
+    """A batch on this wire."""
+
+    id: str
+    status: str
+    input_file_id: str | None = None
+    output_file_id: str | None = None
+    error_file_id: str | None = None
+    request_counts: _Counts | None = None
+    errors: _Faults | None = None
+    metadata: Any = None
+    model: str | None = None
+    usage: _Usage | None = None
+    created_at: Any = None
+    expires_at: Any = None
+    completed_at: Any = None
+    failed_at: Any = None
+    expired_at: Any = None
+    cancelled_at: Any = None
+
+
+class _List(msgspec.Struct):
+    data: list[Batch] | None = None
+    has_more: bool = False
+    last_id: str | None = None
+
+
+_read_batch = msgspec.json.Decoder(Batch).decode
+_read_list = msgspec.json.Decoder(_List).decode
+
+
+def status_of(batch: Batch) -> BatchStatus:
+    """The batch in our words."""
+    counts = batch.request_counts or _Counts()
+    refs = (("output", batch.output_file_id), ("error", batch.error_file_id))
+    tag = batch.metadata.get(TAG_KEY) if isinstance(batch.metadata, dict) else None
+    ended = batch.completed_at or batch.failed_at or batch.expired_at or batch.cancelled_at
+    return BatchStatus(
+        id=batch.id,
+        state=state_of(batch.status, STATES),
+        word=batch.status,
+        total=count(counts.total),
+        completed=count(counts.completed),
+        failed=count(counts.failed),
+        created_at=seconds(batch.created_at),
+        expires_at=seconds(batch.expires_at),
+        ended_at=seconds(ended),
+        tag=tag if isinstance(tag, str) else None,
+        input_file_id=batch.input_file_id,
+        results=tuple(BatchRef(kind, place) for kind, place in refs if place),
+        model=batch.model,
+        error=_why(batch.errors),
+        usage=_usage(batch.usage),
+    )
+
+
+def _why(faults: _Faults | None) -> str | None:
+    """What is wrong with the file, its first few faults."""
+    told = faults.data or [] if faults else []
+    texts = [
+        (f"line {one.line}: " if one.line is not None else "") + str(one.message or one.code)
+        for one in told[:_MOST_FAULTS]
+    ]
+    if len(told) > _MOST_FAULTS:
+        texts.append(f"and {len(told) - _MOST_FAULTS} more")
+    return "; ".join(texts) or None
+
+
+def _usage(usage: _Usage | None) -> Usage | None:
+    if usage is None or usage.input_tokens is None or not usage.input_tokens:
+        return None
+    cached = usage.input_tokens_details.cached_tokens if usage.input_tokens_details else 0
+    thought = usage.output_tokens_details.reasoning_tokens if usage.output_tokens_details else 0
+    return believed(
+        Usage(usage.input_tokens, usage.output_tokens or 0, cached or 0, 0, 0, thought or 0)
+    )
+
+
+# ------------------------------------------------------------------ results
+
+
+class _Response(msgspec.Struct, gc=False):
+    status_code: int | None = None
+    request_id: str | None = None
+    body: msgspec.Raw = msgspec.Raw()
+
+
+class Row(msgspec.Struct, gc=False):
+    """One line of results."""
+
+    custom_id: str | None = None
+    response: _Response | None = None
+    error: msgspec.Raw = msgspec.Raw()
+
+
+read_row = msgspec.json.Decoder(Row).decode
+_NOTHING = (b"", b"null", b"{}")
+_ENDED = {"batch_expired": "expired", "batch_cancelled": "cancelled"}
+
+
+def read_results(
+    chunks: Iterable[bytes],
+    kind: str,
+    target: Candidate,
+    *,
+    embeds: bool = False,
+) -> Iterator[BatchResult]:
+    """The lines of a file of answers or of errors."""
+    folder = Folder(target, embeds=embeds)
+    for one in lines(chunks):
+        try:
+            row = read_row(one)
+        except UNREADABLE:
+            yield folder.strange(one)
+        else:
+            yield folded(row, folder, one)
+
+
+def folded(row: Row, folder: Folder, raw: bytes) -> BatchResult:
+    """What a row says; ``raw`` is it as it came."""
+    response, error = row.response, bytes(row.error)
+    if response is not None and (body := plain(response.body)) not in _NOTHING:
+        headers = {"x-request-id": response.request_id} if response.request_id else {}
+        return folder.answer(row.custom_id, response.status_code or 200, body, headers)
+    if error in _NOTHING and response is not None and (response.status_code or 0) >= 400:
+        return folder.answer(row.custom_id, response.status_code or 0, b"", {})
+    if error in _NOTHING:
+        return folder.strange(raw)
+    code = _code(error)
+    if (outcome := _ENDED.get(code)) is not None:
+        return folder.ended(row.custom_id, outcome)  # type: ignore[arg-type]
+    return folder.refused(row.custom_id, b'{"error":' + error + b"}")
+
+
+def plain(body: msgspec.Raw) -> bytes:
+    """The body, which some servers send as a text."""
+    found = bytes(body)
+    return msgspec.json.decode(found, type=str).encode() if found[:1] == b'"' else found
+
+
+class _Code(msgspec.Struct):
+    code: Any = None
+
+
+def _code(error: bytes) -> str:
+    try:
+        return str(msgspec.json.decode(error, type=_Code).code)
+    except UNREADABLE:
+        return ""
