@@ -60,6 +60,19 @@ def clean_store_url(url: str) -> None:
         raise ValueError("expected sqlite:///path/to/file.db or postgresql://user@host/database")
 
 
+def clean_redis_url(url: str) -> None:
+    """Raises `ValueError` for an address that no Redis has."""
+    hint = "expected redis://host:6379/0, rediss:// or unix://"
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        raise ValueError(hint) from None
+    place = parts.path if parts.scheme == "unix" else parts.hostname
+    if parts.scheme not in {"redis", "rediss", "unix"} or not place:
+        raise ValueError(hint)
+
+
 def _fault(text: str) -> str:
     if not text.strip():
         return "is empty"

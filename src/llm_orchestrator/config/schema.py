@@ -22,6 +22,7 @@ from llm_orchestrator.config.base import (
     Settings,
     Tokens,
 )
+from llm_orchestrator.config.caching import CacheSettings
 from llm_orchestrator.config.checks import clean_key, clean_secret, clean_store_url, clean_url
 from llm_orchestrator.config.env import Environment
 from llm_orchestrator.types.model import Ability
@@ -277,6 +278,7 @@ class Config(Settings, frozen=True):
         USD | None,
         Meta(description="Requests expected to cost more need approval. Left out: none does."),
     ] = None
+    cache: CacheSettings = CacheSettings()
     cost_tracking: CostTracking = CostTracking()
     store: StoreSettings = StoreSettings()
     env: Annotated[Environment, NotAKey()] = Environment()

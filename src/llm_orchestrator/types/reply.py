@@ -75,6 +75,10 @@ class Reply(msgspec.Struct, frozen=True):
     latency_s: float = 0.0
     request_id: str | None = None
     extra: dict[str, Any] | None = None
+    cached: bool = False
+    """It was there already: nothing was sent, ``cost`` is 0 and ``usage`` what it took then."""
+    saved_pico: Pico | None = None
+    """What it cost when it was made, if it is `cached`."""
 
     @property
     def cost(self) -> Decimal | None:
@@ -83,6 +87,11 @@ class Reply(msgspec.Struct, frozen=True):
         ``notices`` name the attempts that are missing in it.
         """
         return None if self.cost_pico is None else to_usd(self.cost_pico)
+
+    @property
+    def saved(self) -> Decimal | None:
+        """USD that were not spent, as the answer was `cached`; ``None`` is unknown, or nothing."""
+        return None if self.saved_pico is None else to_usd(self.saved_pico)
 
     @property
     def tool_calls(self) -> tuple[ToolCall, ...]:
