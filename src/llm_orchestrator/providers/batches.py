@@ -10,121 +10,124 @@ _MB = 1_000_000
 _CHAT = "/v1/chat/completions"
 _OPENAI = {"openai": _CHAT, "responses": "/v1/responses", "embeddings": "/v1/embeddings"}
 
-OPENAI = BatchWire(
-    wire="openai",
-    tag="metadata",
-    endpoints=_OPENAI,
-    limits=BatchLimits(requests=50_000, size=200 * _MB, texts=50_000),
-    discount=50,
-    note="The input tokens that wait for a model have a limit of the account.",
-)
-AZURE = BatchWire(
-    wire="openai",
-    tag="metadata",
-    endpoints=_OPENAI,
-    limits=BatchLimits(requests=50_000, size=200 * _MB, texts=50_000),
-    note="The model is a deployment of the kind Global Batch.",
-)
-ANTHROPIC = BatchWire(
-    wire="anthropic",
-    tag="none",
-    path="/messages/batches",
-    endpoints={"anthropic": "/v1/messages"},
-    limits=BatchLimits(requests=100_000, size=256 * _MB),
-    discount=50,
-    note="Nothing can be counted before the whole batch has ended.",
-)
-GEMINI = BatchWire(
-    wire="gemini",
-    tag="display_name",
-    endpoints={"gemini": "batchGenerateContent", "embeddings": "asyncBatchEmbedContent"},
-    limits=BatchLimits(requests=None, size=2_000 * _MB),
-    discount=50,
-    note="Meant for a day; expires after two. An expired or cancelled batch has no results.",
-)
-VERTEX = BatchWire(
-    wire="vertex",
-    tag="display_name",
-    path="/projects/{project}/locations/{location}/batchPredictionJobs",
-    files="https://storage.googleapis.com",
-    endpoints={"gemini": "jsonl"},
-    limits=BatchLimits(requests=200_000, size=1_000 * _MB, id_length=63),
-    discount=50,
-    note="Needs a bucket (`variables.bucket`). The price of cached tokens takes the place of the "
-    "discount.",
-)
-MISTRAL = BatchWire(
-    wire="mistral",
-    tag="metadata",
-    path="/batch/jobs",
-    endpoints={"openai": _CHAT, "embeddings": "/v1/embeddings"},
-    limits=BatchLimits(requests=1_000_000, size=None),
-    windows=(24, 48, 72, 96, 120, 144, 168),
-    discount=50,
-)
-GROQ = BatchWire(
-    wire="openai",
-    tag="metadata",
-    endpoints={"openai": _CHAT},
-    limits=BatchLimits(requests=50_000, size=100 * _MB),
-    windows=(24, 48, 72, 96, 120, 144, 168),
-    page=0,
-    discount=50,
-    note="Its list of batches has no pages. Of two figures for the size (100 and 200 MB) the "
-    "smaller is kept to.",
-)
-TOGETHER = BatchWire(
-    wire="together",
-    tag="file",
-    endpoints={"openai": _CHAT},
-    limits=BatchLimits(requests=50_000, size=100 * _MB, enqueued=30_000_000_000),
-    page=0,
-    discount=0,
-    note="Half price for Llama-3.3-70B-Instruct-Turbo alone; all other chat models cost the same "
-    "as in real time. Best effort: large batches may take three days.",
-)
-BEDROCK = BatchWire(
-    wire="bedrock",
-    tag="client_token",
-    path="/model-invocation-job",
-    files="https://s3.{region}.amazonaws.com",
-    endpoints={"bedrock": "Converse"},
-    limits=BatchLimits(requests=50_000, size=1_000 * _MB, least=100),
-    windows=(24, 48, 72, 96, 120, 144, 168),
-    discount=50,
-    note="Needs a bucket and a role (`variables.bucket`, `variables.role`). The least and the most "
-    "requests are quotas of the account and differ between models.",
-)
-COHERE = BatchWire(
-    wire="cohere",
-    tag="name",
-    path="/v2/batches",
-    files="/v1/datasets",
-    endpoints={"cohere": "batch-chat-v2-input", "embeddings": "batch-embed-v2-input"},
-    limits=BatchLimits(requests=None, size=None),
-    note="Needs a production key.",
-)
-OPENROUTER = BatchWire(
-    wire="openrouter",
-    tag="none",
-    endpoints={"openai": _CHAT, "embeddings": "/v1/embeddings"},
-    limits=BatchLimits(requests=5_000, size=200 * _MB),
-    discount=50,
-    note="Typical discount; each batch reports its cost. A batch cannot be cancelled.",
-)
-DEEPINFRA = BatchWire(
-    wire="openai",
-    tag="metadata",
-    endpoints={"openai": _CHAT, "embeddings": "/v1/embeddings"},
-    limits=BatchLimits(requests=None, size=None),
-    discount=20,
-)
-PERPLEXITY = BatchWire(
-    wire="openai",
-    tag="idempotency_key",
-    path="/v1/batches",
-    files="/v1/files",
-    endpoints={"responses": "/v1/responses"},
-    limits=BatchLimits(requests=None, size=None),
-    note="Only for the models of its agent API (`maker/model`), not for `sonar`.",
-)
+BATCHES: dict[str, BatchWire] = {
+    "openai": BatchWire(
+        wire="openai",
+        tag="metadata",
+        endpoints=_OPENAI,
+        limits=BatchLimits(requests=50_000, size=200 * _MB, texts=50_000),
+        discount=50,
+        note="The input tokens that wait for a model have a limit of the account.",
+    ),
+    "azure": BatchWire(
+        wire="openai",
+        tag="metadata",
+        endpoints=_OPENAI,
+        limits=BatchLimits(requests=50_000, size=200 * _MB, texts=50_000),
+        note="The model is a deployment of the kind Global Batch.",
+    ),
+    "anthropic": BatchWire(
+        wire="anthropic",
+        tag="none",
+        path="/messages/batches",
+        endpoints={"anthropic": "/v1/messages"},
+        limits=BatchLimits(requests=100_000, size=256 * _MB),
+        discount=50,
+        note="Nothing can be counted before the whole batch has ended.",
+    ),
+    "gemini": BatchWire(
+        wire="gemini",
+        tag="display_name",
+        endpoints={"gemini": "batchGenerateContent", "embeddings": "asyncBatchEmbedContent"},
+        limits=BatchLimits(requests=None, size=2_000 * _MB),
+        discount=50,
+        note="Meant for a day; expires after two. An expired or cancelled batch has no results.",
+    ),
+    "vertex": BatchWire(
+        wire="vertex",
+        tag="display_name",
+        path="/projects/{project}/locations/{location}/batchPredictionJobs",
+        files="https://storage.googleapis.com",
+        endpoints={"gemini": "jsonl"},
+        limits=BatchLimits(requests=200_000, size=1_000 * _MB, id_length=63),
+        discount=50,
+        note="Needs a bucket (`variables.bucket`). The price of cached tokens takes the place of "
+        "the discount.",
+    ),
+    "mistral": BatchWire(
+        wire="mistral",
+        tag="metadata",
+        path="/batch/jobs",
+        endpoints={"openai": _CHAT, "embeddings": "/v1/embeddings"},
+        limits=BatchLimits(requests=1_000_000, size=None),
+        windows=(24, 48, 72, 96, 120, 144, 168),
+        discount=50,
+    ),
+    "groq": BatchWire(
+        wire="openai",
+        tag="metadata",
+        endpoints={"openai": _CHAT},
+        limits=BatchLimits(requests=50_000, size=100 * _MB),
+        windows=(24, 48, 72, 96, 120, 144, 168),
+        page=0,
+        discount=50,
+        note="Its list of batches has no pages. Of two figures for the size (100 and 200 MB) the "
+        "smaller is kept to.",
+    ),
+    "together": BatchWire(
+        wire="together",
+        tag="file",
+        endpoints={"openai": _CHAT},
+        limits=BatchLimits(requests=50_000, size=100 * _MB, enqueued=30_000_000_000),
+        page=0,
+        discount=0,
+        note="Half price for Llama-3.3-70B-Instruct-Turbo alone; all other chat models cost the "
+        "same as in real time. Best effort: large batches may take three days.",
+    ),
+    "bedrock": BatchWire(
+        wire="bedrock",
+        tag="client_token",
+        path="/model-invocation-job",
+        files="https://s3.{region}.amazonaws.com",
+        endpoints={"bedrock": "Converse"},
+        limits=BatchLimits(requests=50_000, size=1_000 * _MB, least=100),
+        windows=(24, 48, 72, 96, 120, 144, 168),
+        discount=50,
+        note="Needs a bucket and a role (`variables.bucket`, `variables.role`). The least and the "
+        "most requests are quotas of the account and differ between models.",
+    ),
+    "cohere": BatchWire(
+        wire="cohere",
+        tag="name",
+        path="/v2/batches",
+        files="/v1/datasets",
+        endpoints={"cohere": "batch-chat-v2-input", "embeddings": "batch-embed-v2-input"},
+        limits=BatchLimits(requests=None, size=None),
+        note="Needs a production key.",
+    ),
+    "openrouter": BatchWire(
+        wire="openrouter",
+        tag="none",
+        endpoints={"openai": _CHAT, "embeddings": "/v1/embeddings"},
+        limits=BatchLimits(requests=5_000, size=200 * _MB),
+        discount=50,
+        note="Typical discount; each batch reports its cost. A batch cannot be cancelled.",
+    ),
+    "deepinfra": BatchWire(
+        wire="openai",
+        tag="metadata",
+        endpoints={"openai": _CHAT, "embeddings": "/v1/embeddings"},
+        limits=BatchLimits(requests=None, size=None),
+        discount=20,
+    ),
+    "perplexity": BatchWire(
+        wire="openai",
+        tag="idempotency_key",
+        path="/v1/batches",
+        files="/v1/files",
+        endpoints={"responses": "/v1/responses"},
+        limits=BatchLimits(requests=None, size=None),
+        note="Only for the models of its agent API (`maker/model`), not for `sonar`.",
+    ),
+}
+"""Provider name to its batch wire."""

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from llm_orchestrator.types.batch import BatchWire
 from llm_orchestrator.types.model import Ability
 from llm_orchestrator.types.provider import Auth, Provider, Quirks, Variable, Wire
 
@@ -20,7 +19,6 @@ def compatible(
     variables: dict[str, Variable] | None = None,
     paths: dict[str, str] | None = None,
     wires: tuple[Wire, ...] = (),
-    batch: BatchWire | None = None,
     **quirks: Any,
 ) -> Provider:
     """The row of a compatible server.
@@ -49,5 +47,4 @@ def compatible(
         capability_words=tuple(words.split()),
         quirks=Quirks(**told),
         wires=wires,
-        batch=batch,
     )

@@ -1,6 +1,11 @@
-"""One row per provider. A new OpenAI-compatible server is a row here or in the user's YAML."""
+"""One row per provider. A new OpenAI-compatible server is a row here or in the user's YAML.
 
-from llm_orchestrator.providers import batches
+How they take batches is beside it, in `batches`.
+"""
+
+import msgspec
+
+from llm_orchestrator.providers.batches import BATCHES
 from llm_orchestrator.providers.compatible import compatible
 from llm_orchestrator.types.provider import Provider, Quirks, Variable, Wire
 
@@ -40,7 +45,6 @@ _ROWS = (
             embeddings_format="base64",
         ),
         wires=(_RESPONSES_ONLY,),
-        batch=batches.OPENAI,
     ),
     Provider(
         name="anthropic",
@@ -54,7 +58,6 @@ _ROWS = (
         lacks=frozenset(("embeddings",)),
         capability_words=("text", "functions", "vision", "long-context", "streaming"),
         quirks=Quirks(version="2026-10-21"),
-        batch=batches.ANTHROPIC,
     ),
     Provider(
         name="gemini",
@@ -66,7 +69,6 @@ _ROWS = (
         default_model="gemini-3.8-flash",
         aliases=("google",),
         capability_words=_GEMINI,
-        batch=batches.GEMINI,
     ),
     Provider(
         name="vertex",
@@ -118,7 +120,6 @@ _ROWS = (
                 ),
             ),
         ),
-        batch=batches.VERTEX,
     ),
     Provider(
         name="bedrock",
@@ -156,7 +157,6 @@ _ROWS = (
             ),
             "session_token": Variable(env=("AWS_SESSION_TOKEN",), needed=False, secret=True),
         },
-        batch=batches.BEDROCK,
     ),
     compatible(
         "groq",
@@ -170,7 +170,6 @@ _ROWS = (
         efforts="none low medium high",
         schema_without="tools stream",
         daily_requests=True,
-        batch=batches.GROQ,
     ),
     compatible(
         "perplexity",
@@ -186,7 +185,6 @@ _ROWS = (
         keep="citations search_results images related_questions usage.cost usage.citation_tokens",
         cost="usage.cost.total_cost",
         apart=True,
-        batch=batches.PERPLEXITY,
     ),
     compatible(
         "mistral",
@@ -200,7 +198,6 @@ _ROWS = (
         rename={"seed": "random_seed", "dimensions": "output_dimension"},
         call_ids=9,
         prefill="prefix",
-        batch=batches.MISTRAL,
     ),
     compatible(
         "together",
@@ -210,7 +207,6 @@ _ROWS = (
         words="text functions streaming embeddings",
         unsupported="user service_tier parallel_tool_calls stream_options",
         efforts="low medium high",
-        batch=batches.TOGETHER,
     ),
     Provider(
         name="cohere",
@@ -221,7 +217,6 @@ _ROWS = (
         default_model="command-r-08-2024",
         lacks=frozenset(("prefill",)),
         capability_words=("text", "functions", "embeddings", "streaming"),
-        batch=batches.COHERE,
     ),
     compatible(
         "openrouter",
@@ -234,7 +229,6 @@ _ROWS = (
         keep="provider usage.cost",
         cost="usage.cost",
         reasoning_details=True,
-        batch=batches.OPENROUTER,
     ),
     compatible(
         "deepinfra",
@@ -246,7 +240,6 @@ _ROWS = (
         unsupported="parallel_tool_calls",
         tool_choices="auto none",
         cost="usage.estimated_cost",
-        batch=batches.DEEPINFRA,
     ),
     # The endpoint is only needed where the configuration gives no base_url.
     compatible(
@@ -263,7 +256,6 @@ _ROWS = (
         unsupported="top_k",
         embeddings_format="base64",
         think_tags=False,
-        batch=batches.AZURE,
     ),
     Provider(
         name="local",
@@ -326,7 +318,9 @@ _ROWS = (
     ),
 )
 
-TABLE: dict[str, Provider] = {row.name: row for row in _ROWS}
+TABLE: dict[str, Provider] = {
+    row.name: msgspec.structs.replace(row, batch=BATCHES.get(row.name)) for row in _ROWS
+}
 """Provider name to row."""
 
 ALIASES: dict[str, str] = {alias: row.name for row in _ROWS for alias in row.aliases}
