@@ -16,8 +16,6 @@ _PLACES: dict[str, tuple[str, ...]] = {
 CLASSIC_KEYS: dict[str, str] = {key: ".".join(place) for key, place in _PLACES.items()}
 """Router keys, accepted at the top and under ``router:``, to the keys that they set."""
 
-_LATER = frozenset(("cheapest", "fastest", "ensemble"))
-
 
 class Moved:
     """Plain data with the classic keys moved; remembers where each value came from."""
@@ -63,10 +61,6 @@ class Moved:
     def _move(self, key: str, value: Any, origin: Path) -> None:
         place = _PLACES.get(key)
         if place is None or value is None:
-            return
-        if isinstance(value, str) and value in _LATER:
-            text = f"{value} is not in this version yet; write fallback or specified"
-            self.problems.append(Problem(origin, text))
             return
         *sections, name = place
         target = self.data

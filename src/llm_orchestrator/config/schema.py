@@ -25,6 +25,7 @@ from llm_orchestrator.config.base import (
 from llm_orchestrator.config.caching import CacheSettings
 from llm_orchestrator.config.checks import clean_key, clean_secret, clean_store_url, clean_url
 from llm_orchestrator.config.env import Environment
+from llm_orchestrator.config.routing import RoutingSettings
 from llm_orchestrator.types.model import Ability
 from llm_orchestrator.types.provider import Auth, Quirks
 from llm_orchestrator.types.secret import Secret
@@ -271,9 +272,14 @@ class Config(Settings, frozen=True):
         ),
     ] = "lenient"
     routing_strategy: Annotated[
-        Literal["fallback", "specified"] | None,
-        Meta(description="`specified`: only the active provider. `fallback`: others may help."),
+        str | None,
+        Meta(
+            description="How calls that name none choose a model: `cheapest`, `fastest`, "
+            "`ensemble` and so on. `specified`: only the active provider; `fallback`, or left "
+            "out: the active model, and others when it fails."
+        ),
     ] = None
+    routing: RoutingSettings = RoutingSettings()
     auto_approve_threshold_usd: Annotated[
         USD | None,
         Meta(description="Requests expected to cost more need approval. Left out: none does."),

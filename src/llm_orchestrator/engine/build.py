@@ -17,6 +17,7 @@ from llm_orchestrator.engine.candidates import Candidates
 from llm_orchestrator.engine.found import Found
 from llm_orchestrator.engine.runtime import Runtime
 from llm_orchestrator.engine.session import Session
+from llm_orchestrator.pipeline.affinity import Affinity
 from llm_orchestrator.pipeline.breaker import Breaker
 from llm_orchestrator.pipeline.guard import Guard
 from llm_orchestrator.pipeline.hold import Hold
@@ -60,7 +61,7 @@ def build(
     found = Found(catalog, directory.rows, store_url(config) if kept else None, kept=kept)
     transport = transport or default_transport()
     breaker = Breaker(config.breaker.failures, config.breaker.cooldown)
-    speed = Speed()
+    speed, affinity = Speed(), Affinity()
     ledger, costlog = _books(config)
     if config.auto_approve_threshold_usd is not None:
         log.warning("auto_approve_threshold_usd has no effect yet: give calls a max_cost")
@@ -69,7 +70,7 @@ def build(
         log.warning(warning)
     # Entered in this order and left in reverse: the hold is known when the intent is written,
     # the cost when the outcome is.
-    guards: list[Guard] = [breaker, speed, Hold()]
+    guards: list[Guard] = [breaker, speed, affinity, Hold()]
     if ledger is not None:
         guards.append(Record(ledger, price_version))
     guards.append(Meter())
@@ -84,6 +85,7 @@ def build(
         sender=Sender(transport, guards),
         breaker=breaker,
         speed=speed,
+        affinity=affinity,
         session=Session(ids.new("ses")),
         ledger=ledger,
         costlog=costlog,

@@ -51,7 +51,10 @@ class Composed(msgspec.Struct, frozen=True):
 
 
 _NAMES = frozenset(RequestOptions.__annotations__)
-_BESIDE = ("provider", "model", "chain", "max_cost", "category", "tags", "on_break")
+_BESIDE = (
+    *("provider", "model", "chain", "max_cost", "category", "tags", "on_break"),
+    *("strategy", "capability", "confidence", "threshold", "ensemble_size", "judge"),
+)
 """What the verbs themselves take; not all of them take all."""
 _BOUNDS: dict[str, tuple[float, float]] = {
     "temperature": (0, 2),

@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import suppress
 from time import monotonic, perf_counter
+from typing import Any
 
 import msgspec
 
@@ -13,7 +14,8 @@ from llm_orchestrator.engine.found import Found
 from llm_orchestrator.engine.limits import limits as limits_of
 from llm_orchestrator.engine.session import Session
 from llm_orchestrator.errors import ClosedError, ModelNotFoundError, OrchestratorError
-from llm_orchestrator.pipeline.attempt import Call
+from llm_orchestrator.pipeline.affinity import Affinity
+from llm_orchestrator.pipeline.attempt import Attempt, Call
 from llm_orchestrator.pipeline.breaker import Breaker
 from llm_orchestrator.pipeline.record import call_row
 from llm_orchestrator.pipeline.sender import Sender
@@ -47,6 +49,7 @@ class Runtime(msgspec.Struct, kw_only=True):
     sender: Sender
     breaker: Breaker
     speed: Speed
+    affinity: Affinity
     session: Session
     ledger: Ledger | None
     costlog: CostLog | None
@@ -122,10 +125,23 @@ class Runtime(msgspec.Struct, kw_only=True):
             self.directory.rows[row.name] = started
         return Candidate(started, target.model)
 
-    def reply(self, call: Call, response: Response, parsed: object = None) -> Reply:
-        """The reply to a call that was answered; books the call."""
+    def reply(
+        self,
+        call: Call,
+        response: Response,
+        parsed: object = None,
+        *,
+        answered: Attempt | None = None,
+        **decided: Any,
+    ) -> Reply:
+        """The reply to a call that was answered; books the call.
+
+        ``answered`` is the attempt whose answer it is, where that is not the last one; ``decided``
+        are fields of the reply that a strategy sets.
+        """
         cost, usage = self.session.ended(call, failed=False)
-        target = call.attempts[-1].candidate
+        last = answered or call.attempts[-1]
+        target = last.candidate
         for attempt in call.attempts:
             if attempt.cost is not None:
                 continue
@@ -137,7 +153,7 @@ class Runtime(msgspec.Struct, kw_only=True):
             response.text,
             target.provider.name,
             target.model.id,
-            None if call.attempts[-1].cost is None else cost,
+            None if last.cost is None else cost,
             usage or Usage(),
             call.infos(),
             response.finish_reason,
@@ -146,10 +162,12 @@ class Runtime(msgspec.Struct, kw_only=True):
             parsed,
             tuple(dict.fromkeys(call.notices)) if call.notices else (),
             perf_counter() - call.began,
-            call.attempts[-1].request_id,
+            last.request_id,
             response.extra,
+            strategy=call.strategy,
+            **decided,
         )
-        self._book(call_row(call, "ok", cost, usage), call, reply)
+        self._book(call_row(call, "ok", cost, usage, answered=answered), call, reply)
         return reply
 
     def failed(self, call: Call, error: BaseException) -> None:

@@ -40,6 +40,7 @@ class Call:
         "notices",
         "request",
         "requested_model",
+        "routing",
         "session_id",
         "shown",
         "started_at",
@@ -70,6 +71,8 @@ class Call:
         self.tags = tags
         self.cap = cap
         """The most that it may cost: it must not go out when its hold cannot be written."""
+        self.routing: str | None = None
+        """Who was to be asked and why, as JSON text, for the ledger."""
         self.done = False
         """It has ended and is booked."""
         self.shown = False
@@ -135,6 +138,7 @@ class Attempt:
         "number",
         "quarters",
         "reported_cost",
+        "request",
         "request_id",
         "said_something",
         "sent",
@@ -160,6 +164,8 @@ class Attempt:
         """An upper bound of its input in tokens: no text has more of them than bytes."""
         self.sent = call.request if sent is None else sent
         """What goes out: a request, or texts to be embedded."""
+        self.request = self.sent if isinstance(self.sent, Request) else call.request
+        """What is asked: the call's request, or what a strategy or a broken stream made of it."""
         self.number = call.sent + 1
         self.started_at = int(time() * 1e6)
         self.began = perf_counter()

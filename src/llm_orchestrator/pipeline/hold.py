@@ -32,7 +32,7 @@ class Hold(Guard):
 
     async def enter(self, attempt: Attempt) -> None:
         """Bytes of input and the longest answer, at the candidate's price."""
-        attempt.hold = bound(attempt.call.request, attempt.most_input, attempt.candidate)
+        attempt.hold = bound(attempt.request, attempt.most_input, attempt.candidate)
         cap = attempt.call.cap
         if cap is not None:
             check(attempt, cap)
@@ -75,8 +75,9 @@ def check(attempt: Attempt, cap: Pico) -> None:
             "change the price out of extra, or ask without a cap",
             code="unpriced",
         )
-    earlier = attempt.call.attempts[:-1]
-    spent = sum((one.hold or 0) if one.cost is None else one.cost for one in earlier)
+    # Others of the same call may be under way: what they hold is as good as spent.
+    others = (one for one in attempt.call.attempts if one is not attempt)
+    spent = sum((one.hold or 0) if one.cost is None else one.cost for one in others)
     if spent + attempt.hold > cap:
         before = f" after {usd_text(spent)} USD already spent" if spent else ""
         raise BudgetError(

@@ -33,7 +33,7 @@ class Meter(Guard):
         elif attempt.reported_cost is not None:
             attempt.cost, attempt.cost_source = attempt.reported_cost, "provider"
         elif attempt.usage is not None:
-            if not (attempt.usage.estimated and thinks(attempt.call.request, attempt.candidate)):
+            if not (attempt.usage.estimated and thinks(attempt.request, attempt.candidate)):
                 # Thoughts are billed and may be hidden: no estimate of them is worth its name.
                 attempt.cost = _price(attempt, attempt.usage)
             if attempt.cost is not None:
@@ -45,7 +45,7 @@ class Meter(Guard):
 def _price(attempt: Attempt, usage: Usage) -> Pico | None:
     """The cost at the tier that the reply names; at the one asked for where it names none."""
     model = attempt.candidate.model
-    word = attempt.tier or attempt.call.request.service_tier or ""
+    word = attempt.tier or attempt.request.service_tier or ""
     tier = cast("Tier", _TIERS.get(word, "standard"))
     found = cost(usage, model, tier=tier, searches=usage.searches)
     if found is None and attempt.tier is None and tier != "standard":

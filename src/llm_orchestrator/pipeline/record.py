@@ -85,9 +85,13 @@ def call_row(
     cost: int | None,
     usage: Usage | None,
     error: OrchestratorError | None = None,
+    answered: Attempt | None = None,
 ) -> CallRow:
-    """The row of an ended call; ``error`` is what the user got instead of an answer."""
-    last = call.attempts[-1] if call.attempts else None
+    """The row of an ended call; ``error`` is what the user got instead of an answer.
+
+    ``answered`` is the attempt whose answer it is, where that is not the last one.
+    """
+    last = answered or (call.attempts[-1] if call.attempts else None)
     first = call.attempts[0] if call.attempts else None
     ended_at = int(time() * 1e6)
     row = CallRow(
@@ -109,6 +113,7 @@ def call_row(
         stream=call.request.stream,
         fallback_used=last is not None and last.candidate.name != first.candidate.name,  # type: ignore[union-attr]
         error=type(error).__name__ if error else None,
+        routing_decision=call.routing,
     )
     if usage is not None:
         row.input_tokens = usage.input_tokens

@@ -139,6 +139,11 @@ def at_once(response: Response, attempt: Attempt) -> Sequence[StreamEvent]:
     attempt.why = reason_in(response.extra)
     attempt.said_something = _says_something(response)
     attempt.first_token = perf_counter() - attempt.began
+    return pieces(response)
+
+
+def pieces(response: Response) -> Sequence[StreamEvent]:
+    """A whole answer as the events of a stream."""
     batch: list[StreamEvent] = [StartEvent(response.model, response.id)]
     calls = 0
     for part in response.parts:

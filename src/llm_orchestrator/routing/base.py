@@ -30,6 +30,8 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
     """Measured time to the first token, or the catalogue's; ``None`` is unknown."""
     tokens_per_s: float | None = None
     weight: float = 1.0
+    warm: bool = False
+    """The beginning of the request is in its prompt cache; ``expected_pico`` says what that saves."""
     spare: bool = False
     """Not a member of the chain or the ensemble: it may give a second opinion, or judge."""
     record: Record | None = None
@@ -49,6 +51,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     cost_pico: Pico | None = None
     """Of all the attempts that it took; ``None`` is unknown."""
     latency_s: float = 0.0
+    attempt_id: str = ""
+    """Of the wire request that it came with."""
 
     @property
     def name(self) -> str:

@@ -1,5 +1,6 @@
 """What comes back: of one attempt (`Response`) and of the whole call (`Reply`)."""
 
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Literal, TypeAlias
 
@@ -79,6 +80,14 @@ class Reply(msgspec.Struct, frozen=True):
     """It was there already: nothing was sent, ``cost`` is 0 and ``usage`` what it took then."""
     saved_pico: Pico | None = None
     """What it cost when it was made, if it is `cached`."""
+    strategy: str = "fallback"
+    """How the answer was sought."""
+    confidence: float | None = None
+    """How sure the strategy is of it, from 0 to 1; ``None`` where nothing measured it."""
+    stopped: str = ""
+    """Why the strategy ended before it was satisfied, such as the call's cap."""
+    routing: Mapping[str, Any] | None = None
+    """Who could have answered, why this one did, and what the others said: as JSON values."""
 
     @property
     def cost(self) -> Decimal | None:

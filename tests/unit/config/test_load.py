@@ -185,8 +185,9 @@ class TestRouterKeys:
         text = refused({"router": {"enable_audit": False}, "cost_tracking": {"enabled": True}})
         assert "router.enable_audit: cost_tracking.enabled says something else" in text
 
-    def test_a_strategy_of_a_later_version_is_refused_honestly(self) -> None:
-        assert "not in this version" in refused({"routing_strategy": "cheapest"})
+    def test_the_strategies_of_older_tools(self) -> None:
+        for name in ("cheapest", "fastest", "specified"):
+            assert load({"router": {"routing_strategy": name}}).routing_strategy == name
 
     def test_a_router_that_is_no_section(self) -> None:
         assert "router: expected a mapping" in refused({"router": "openai"})

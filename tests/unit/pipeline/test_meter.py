@@ -71,7 +71,7 @@ def test_searches_without_a_price_leave_the_cost_unknown() -> None:
 )
 def test_the_tier_that_is_charged(asked: str | None, told: str | None, cost: int | None) -> None:
     one = attempt(priced(Price(input=2, output=10, flex=Rates(input=1))))
-    one.call.request = Request(messages=(Message("user", "x"),), service_tier=asked)
+    one.request = Request(messages=(Message("user", "x"),), service_tier=asked)
     one.answered(Response((), "stop", Usage(100), service_tier=told))
     one.status = "ok"
     Meter().leave(one)

@@ -1,0 +1,43 @@
+"""What a call may say of how its answer is sought, beside what is asked."""
+
+from collections.abc import Sequence
+from typing import Any, TypedDict, cast
+
+from llm_orchestrator.engine.compose import RequestOptions
+
+
+class RouteOptions(TypedDict, total=False):
+    """How the answer is sought; left out, the configuration says it."""
+
+    strategy: str
+    """``cheapest``, ``fastest``, ``specified``, ``capability``, ``weighted``, ``fallback``,
+    ``ensemble``, ``vote``, ``judge``, ``classic`` or a plug-in."""
+    capability: str | Sequence[str]
+    """What the model must be able to do (``vision``), beside what the request shows."""
+    confidence: str
+    """How ``fallback`` knows a good answer."""
+    threshold: float
+    """How sure ``fallback`` wants to be, 0 to 1."""
+    ensemble_size: int
+    judge: str
+    """The model that judges."""
+
+
+class CallOptions(RequestOptions, RouteOptions, total=False):
+    """All options of a call."""
+
+
+_ROUTE = frozenset(RouteOptions.__annotations__)
+
+
+def split(options: CallOptions) -> tuple[RouteOptions, RequestOptions]:
+    """How it is sought, and what is asked."""
+    route: dict[str, Any] = {}
+    request: dict[str, Any] = {}
+    for name, value in options.items():
+        if name in _ROUTE:
+            if value is not None:
+                route[name] = value
+        else:
+            request[name] = value
+    return cast("RouteOptions", route), cast("RequestOptions", request)
