@@ -6,6 +6,7 @@ import os
 import weakref
 from collections.abc import Mapping
 from functools import lru_cache
+from typing import Any
 
 import aiohttp
 from yarl import URL
@@ -13,6 +14,7 @@ from yarl import URL
 from llm_orchestrator.errors import OrchestratorError
 from llm_orchestrator.transport import faults
 from llm_orchestrator.transport.base import LINGER_S, Limits, check, proxied
+from llm_orchestrator.transport.body import pieces
 from llm_orchestrator.transport.deadline import Deadline
 from llm_orchestrator.types.http import HTTPCall
 
@@ -57,6 +59,8 @@ class HTTPTransport:
     async def open(self, call: HTTPCall, headers: Mapping[str, str], limits: Limits) -> "HTTPWire":
         """Send the call; returns when the reply's headers are there."""
         check(headers)
+        if call.parts:  # else it would be sent in chunks, which not every storage takes
+            headers = {**headers, "Content-Length": str(call.size)}
         url = _parsed(call.url)
         session = await self._ready()
         deadline = Deadline(asyncio.get_running_loop(), limits)
@@ -65,7 +69,7 @@ class HTTPTransport:
             response = await session.request(
                 call.method,
                 url,
-                data=io.BytesIO(call.body) if len(call.body) > _LARGE else call.body or None,
+                data=_data(call),
                 headers=headers,
                 allow_redirects=False,
                 timeout=_connect_limit(limits.connect),
@@ -118,6 +122,12 @@ def _after_fork() -> None:
 
 
 os.register_at_fork(after_in_child=_after_fork)
+
+
+def _data(call: HTTPCall) -> Any:
+    if call.parts:
+        return pieces(call)
+    return io.BytesIO(call.body) if len(call.body) > _LARGE else call.body or None
 
 
 @lru_cache(maxsize=16)

@@ -3,7 +3,8 @@
 import asyncio
 import select
 import socket
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from typing import cast
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
@@ -91,6 +92,21 @@ class Connection(asyncio.BufferedProtocol):
             if self.headers is not None or self.fault is not None or self.transport.is_closing():
                 return
             self.transport.write(rest[start : start + _SLICE])
+        self._unsent = False
+
+    async def send_pieces(self, head: bytes, pieces: AsyncGenerator[bytes, None]) -> None:
+        """The same with a body that is not held at once."""
+        assert self.transport is not None  # noqa: S101 - for the type checker: just taken
+        self._unsent = True
+        self.transport.write(head)
+        async with aclosing(pieces):
+            async for piece in pieces:
+                while self._stuck and self.headers is None and self.fault is None:
+                    await self.arrival()
+                gone = self.fault is not None or self.transport is None
+                if gone or self.headers is not None or self.transport.is_closing():
+                    return
+                self.transport.write(piece)
         self._unsent = False
 
     def arrival(self) -> "asyncio.Future[None]":

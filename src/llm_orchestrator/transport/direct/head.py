@@ -28,8 +28,8 @@ def head(call: HTTPCall, headers: Mapping[str, str]) -> tuple[Address, bytes]:
     if not joined.isascii() or not joined.isprintable():
         check(headers)
     text = form % values
-    if call.body or call.method not in _BODILESS:
-        text += f"Content-Length: {len(call.body)}\r\n"
+    if call.body or call.parts or call.method not in _BODILESS:
+        text += f"Content-Length: {call.size if call.parts else len(call.body)}\r\n"
     return where, f"{text}\r\n".encode()
 
 

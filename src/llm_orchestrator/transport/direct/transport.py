@@ -7,6 +7,7 @@ from copy import copy
 
 from llm_orchestrator.transport import faults
 from llm_orchestrator.transport.base import Limits, Wire
+from llm_orchestrator.transport.body import pieces
 from llm_orchestrator.transport.deadline import Deadline
 from llm_orchestrator.transport.direct.coding import DecodedWire, known
 from llm_orchestrator.transport.direct.connection import Connection
@@ -44,7 +45,10 @@ class DirectTransport:
                 conn = await pool.connect(where)
             deadline.begin()
             conn.begin()
-            await conn.send(start, call.body)
+            if call.parts:
+                await conn.send_pieces(start, pieces(call))
+            else:
+                await conn.send(start, call.body)
             while conn.headers is None:
                 if conn.fault is not None:
                     raise copy(conn.fault)  # what is raised leads to this frame, and to conn
