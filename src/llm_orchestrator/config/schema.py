@@ -25,6 +25,7 @@ from llm_orchestrator.config.base import (
 from llm_orchestrator.config.caching import CacheSettings
 from llm_orchestrator.config.checks import clean_key, clean_secret, clean_store_url, clean_url
 from llm_orchestrator.config.env import Environment
+from llm_orchestrator.config.rate_limits import RateLimitSettings
 from llm_orchestrator.config.routing import RoutingSettings
 from llm_orchestrator.types.model import Ability
 from llm_orchestrator.types.provider import Auth, Quirks
@@ -263,6 +264,7 @@ class Config(Settings, frozen=True):
     retry: RetrySettings = RetrySettings()
     timeouts: Timeouts = Timeouts()
     breaker: BreakerSettings = BreakerSettings()
+    rate_limits: RateLimitSettings = RateLimitSettings()
     stream: StreamSettings = StreamSettings()
     parameters: Annotated[
         Literal["lenient", "strict"],
