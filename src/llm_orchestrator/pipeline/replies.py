@@ -42,7 +42,7 @@ def failure(reply: HTTPReply, dialect: Dialect, target: Candidate) -> Orchestrat
             retryable=False,
             **where(target, reply),
         )
-    return dialect.error(_clean(reply, target), target)
+    return dialect.error(clean(reply, target), target)
 
 
 def read_reply(read: Callable[[HTTPReply], T], reply: HTTPReply, target: Candidate) -> T:
@@ -50,19 +50,19 @@ def read_reply(read: Callable[[HTTPReply], T], reply: HTTPReply, target: Candida
     try:
         return read(reply)
     except OrchestratorError:
-        if (clean := _clean(reply, target)) is reply:
+        if (cleaned := clean(reply, target)) is reply:
             raise
     # It fails in the same way, but not while the first error is handled, which it would lead to.
-    return read(clean)
+    return read(cleaned)
 
 
-def _clean(reply: HTTPReply, target: Candidate) -> HTTPReply:
+def clean(reply: HTTPReply, target: Candidate) -> HTTPReply:
     """The reply, without the secrets that it echoes: errors quote the beginning of a body."""
     body = reply.body.decode("utf-8", "surrogateescape")
-    clean = credentials.blanked(body, target.provider)
-    if clean == body:
+    blanked = credentials.blanked(body, target.provider)
+    if blanked == body:
         return reply
-    return HTTPReply(reply.status, reply.headers, clean.encode("utf-8", "surrogateescape"))
+    return HTTPReply(reply.status, reply.headers, blanked.encode("utf-8", "surrogateescape"))
 
 
 def check(response: Response, target: Candidate) -> None:

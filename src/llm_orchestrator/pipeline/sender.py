@@ -3,8 +3,9 @@
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from copy import copy
 from functools import partial
+from pathlib import Path
 from time import perf_counter
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from llm_orchestrator import dialects
 from llm_orchestrator.catalog.tokens import upper_bound_input
@@ -34,6 +35,9 @@ from llm_orchestrator.types.http import HTTPCall, HTTPReply
 from llm_orchestrator.types.provider import Candidate
 from llm_orchestrator.types.reply import Response
 from llm_orchestrator.types.request import Request
+
+if TYPE_CHECKING:
+    from llm_orchestrator.dialects.batch import Exchange
 
 T = TypeVar("T")
 
@@ -169,6 +173,21 @@ class Sender:
         except OrchestratorError as error:
             sign(error, target)
             raise
+
+    async def drive(
+        self,
+        exchange: "Exchange[T]",
+        target: Candidate,
+        limits: Limits | None = None,
+        *,
+        folder: Path | None = None,
+    ) -> T:
+        """What an exchange about batches returns; see `Driver.drive`."""
+        from llm_orchestrator.pipeline.batches import LIMITS, Driver  # not for a single call
+
+        self._open()
+        driver = Driver(self._transport)
+        return await driver.drive(exchange, target, limits or LIMITS, folder=folder)
 
     async def _exchange(
         self, wire_call: HTTPCall, headers: Mapping[str, str], limits: Limits
