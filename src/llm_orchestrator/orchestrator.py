@@ -1,6 +1,6 @@
 """The public verbs: wiring and nothing else. `portal.LLMOrchestrator` is the same for sync code."""
 
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from decimal import Decimal
 from pathlib import Path
@@ -9,27 +9,20 @@ from typing import Any, Self, Unpack
 
 from llm_orchestrator.catalog.estimate import Estimate
 from llm_orchestrator.config.schema import Config
-from llm_orchestrator.engine import answer as answers
-from llm_orchestrator.engine import discovery, embedding, labels, planning, streaming
+from llm_orchestrator.engine import discovery, embedding, planning, streaming, verbs
 from llm_orchestrator.engine.build import build
-from llm_orchestrator.engine.compose import Composed, RequestOptions, compose
 from llm_orchestrator.engine.discovery import ProviderHealth
 from llm_orchestrator.engine.embedding import Embeddings
-from llm_orchestrator.engine.messages import MessageLike
+from llm_orchestrator.engine.options import CallOptions
 from llm_orchestrator.engine.planning import Plan
+from llm_orchestrator.engine.prepare import Messages, Prepared, Who, prepare, prepare_embedding
 from llm_orchestrator.engine.session import Session
 from llm_orchestrator.engine.streaming import OnBreak
 from llm_orchestrator.errors import ClosedError
-from llm_orchestrator.pipeline.attempt import Call
-from llm_orchestrator.pipeline.rescue import Rescue
 from llm_orchestrator.transport.base import Transport
 from llm_orchestrator.types.events import StreamEvent
 from llm_orchestrator.types.model import Model
-from llm_orchestrator.types.provider import Candidate
 from llm_orchestrator.types.reply import Reply
-from llm_orchestrator.types.request import Message, Request
-
-Messages = str | MessageLike | Iterable[MessageLike]
 
 
 class AsyncLLMOrchestrator:
@@ -60,21 +53,29 @@ class AsyncLLMOrchestrator:
         *,
         provider: str | None = None,
         model: str | None = None,
-        chain: Sequence[str] | None = None,
+        chain: str | Sequence[str] | None = None,
         max_cost: Decimal | str | float | None = None,
         category: str = "orchestration",
         tags: Mapping[str, str] | None = None,
-        **options: Unpack[RequestOptions],
+        **options: Unpack[CallOptions],
     ) -> Reply:
         """The answer to the messages, from the first candidate that gives a good one.
 
         ``provider`` forces a provider, ``model`` asks for a model first, ``chain`` replaces the
-        candidates; ``max_cost`` (USD) refuses with `BudgetError` before sending when the call could
-        cost more. Raises the first candidate's error when all of them failed.
+        candidates: models, or the name of a chain. ``strategy`` chooses among many models, and
+        seeks an answer (`RouteOptions`). ``max_cost`` (USD) refuses with `BudgetError` before
+        sending when the call could cost more. Raises the first candidate's error when all of them
+        failed.
         """
-        composed, candidates = self._prepare(messages, provider, model, chain, options)
-        call = self._call(composed, candidates, max_cost, model, category, tags)
-        return await answers.answer(self._runtime, call, self._rescue(candidates), composed.parse)
+        who = Who(
+            provider=provider,
+            model=model,
+            chain=chain,
+            max_cost=max_cost,
+            category=category,
+            tags=tags,
+        )
+        return await verbs.answer(self._runtime, self._prepare(messages, who, options))
 
     def send_streaming_request(
         self,
@@ -82,12 +83,12 @@ class AsyncLLMOrchestrator:
         *,
         provider: str | None = None,
         model: str | None = None,
-        chain: Sequence[str] | None = None,
+        chain: str | Sequence[str] | None = None,
         max_cost: Decimal | str | float | None = None,
         category: str = "orchestration",
         tags: Mapping[str, str] | None = None,
         on_break: OnBreak | None = None,
-        **options: Unpack[RequestOptions],
+        **options: Unpack[CallOptions],
     ) -> AsyncGenerator[StreamEvent, None]:
         """The answer in pieces. ``str(event)`` is the text to show; the last is an `EndEvent`.
 
@@ -95,21 +96,21 @@ class AsyncLLMOrchestrator:
         restart or fail (the configuration's ``stream.on_break`` by default). Arguments that are
         wrong raise here, everything else while the stream is read; nothing is sent before that.
         """
-        composed, candidates = self._prepare(messages, provider, model, chain, options, stream=True)
-        call = self._call(composed, candidates, max_cost, model, category, tags)
+        who = Who(
+            provider=provider,
+            model=model,
+            chain=chain,
+            max_cost=max_cost,
+            category=category,
+            tags=tags,
+        )
+        one = self._prepare(messages, who, options, stream=True)
         on_break = streaming.read_on_break(on_break or self._runtime.config.stream.on_break)
-        return self._events(call, candidates, composed.parse, on_break)
+        return self._events(one, on_break)
 
-    async def _events(
-        self,
-        call: Call,
-        candidates: tuple[Candidate, ...],
-        parse: Callable[[str], Any] | None,
-        on_break: OnBreak,
-    ) -> AsyncGenerator[StreamEvent, None]:
+    async def _events(self, one: Prepared, on_break: OnBreak) -> AsyncGenerator[StreamEvent, None]:
         self._open()
-        rescue = self._rescue(candidates)
-        batches = streaming.stream(self._runtime, call, rescue, parse, on_break)
+        batches = verbs.stream(self._runtime, one, on_break)
         async with aclosing(batches):
             async for batch in batches:
                 for event in batch:
@@ -126,12 +127,11 @@ class AsyncLLMOrchestrator:
         tags: Mapping[str, str] | None = None,
     ) -> Embeddings:
         """One vector per text. Retried, but never by another model: their vectors do not mix."""
-        self._open()
-        target = self._runtime.candidates.of(provider, model)[:1]
-        request = Request(messages=(Message("user", ""),), max_tokens=0)
-        call = self._call(Composed(request), target, None, model, category, tags)
+        who = Who(provider=provider, model=model, category=category, tags=tags)
         many = embedding.read_texts(texts)
-        return await embedding.embed(self._runtime, call, self._rescue(target), many, dimensions)
+        self._open()
+        call, rescue = prepare_embedding(self._runtime, who)
+        return await embedding.embed(self._runtime, call, rescue, many, dimensions)
 
     async def count_tokens(
         self,
@@ -140,11 +140,12 @@ class AsyncLLMOrchestrator:
         provider: str | None = None,
         model: str | None = None,
         exact: bool = False,
-        **options: Unpack[RequestOptions],
+        **options: Unpack[CallOptions],
     ) -> int:
         """Input tokens of the messages: a local estimate, or the provider's own count."""
-        composed, candidates = self._prepare(messages, provider, model, None, options)
-        return await planning.count(self._runtime, composed.request, candidates[0], exact=exact)
+        one = self._prepare(messages, Who(provider=provider, model=model), options)
+        target = one.route.candidates[0]
+        return await planning.count(self._runtime, one.call.request, target, exact=exact)
 
     async def estimate_cost(
         self,
@@ -152,11 +153,11 @@ class AsyncLLMOrchestrator:
         *,
         provider: str | None = None,
         model: str | None = None,
-        **options: Unpack[RequestOptions],
+        **options: Unpack[CallOptions],
     ) -> Estimate:
         """What the first candidate would cost, as an interval in USD; nothing is sent."""
-        composed, candidates = self._prepare(messages, provider, model, None, options)
-        return planning.estimate(composed.request, candidates[0])
+        one = self._prepare(messages, Who(provider=provider, model=model), options)
+        return planning.estimate(one.call.request, one.route.candidates[0])
 
     async def plan(
         self,
@@ -164,12 +165,14 @@ class AsyncLLMOrchestrator:
         *,
         provider: str | None = None,
         model: str | None = None,
-        chain: Sequence[str] | None = None,
-        **options: Unpack[RequestOptions],
+        chain: str | Sequence[str] | None = None,
+        max_cost: Decimal | str | float | None = None,
+        **options: Unpack[CallOptions],
     ) -> Plan:
         """Who would be asked in which order, at which price, with how many requests at most."""
-        composed, candidates = self._prepare(messages, provider, model, chain, options)
-        return planning.plan(self._runtime, composed.request, candidates)
+        who = Who(provider=provider, model=model, chain=chain, max_cost=max_cost)
+        one = self._prepare(messages, who, options)
+        return planning.plan(self._runtime, one.call.request, one.route)
 
     async def health(self, provider: str | None = None) -> list[ProviderHealth]:
         """Whether the configured providers (or the one named) answer."""
@@ -225,50 +228,7 @@ class AsyncLLMOrchestrator:
             raise ClosedError("this orchestrator was closed; make a new one")
 
     def _prepare(
-        self,
-        messages: Messages,
-        provider: str | None,
-        model: str | None,
-        chain: Sequence[str] | None,
-        options: RequestOptions,
-        *,
-        stream: bool = False,
-    ) -> tuple[Composed, tuple[Candidate, ...]]:
+        self, messages: Messages, who: Who, options: CallOptions, *, stream: bool = False
+    ) -> Prepared:
         self._open()
-        strict = self._runtime.config.parameters == "strict"
-        composed = compose(messages, options, stream=stream, strict=strict)
-        candidates = self._runtime.candidates
-        return composed, candidates.chain(chain) if chain is not None else candidates.of(
-            provider, model
-        )
-
-    def _call(
-        self,
-        composed: Composed,
-        candidates: tuple[Candidate, ...],
-        max_cost: Decimal | str | float | None,
-        model: str | None,
-        category: str,
-        tags: Mapping[str, str] | None,
-    ) -> Call:
-        request, notices, cap = composed.request, list(composed.notices), None
-        if max_cost is not None:
-            cap = planning.read_cap(max_cost)
-            request = planning.within(cap, request, candidates[0], notices)
-        call = Call(
-            request,
-            session_id=self._runtime.session.id,
-            requested_model=model,
-            category=labels.category(category),
-            user_id=request.user,
-            tags=labels.tags(tags),
-            cap=cap,
-        )
-        call.notices += notices
-        return call
-
-    def _rescue(self, candidates: tuple[Candidate, ...]) -> Rescue:
-        runtime = self._runtime
-        config = runtime.config
-        past_filters = config.fallback.past_filters
-        return Rescue(candidates, config.retry, runtime.breaker, past_filters=past_filters)
+        return prepare(self._runtime, messages, who, options, stream=stream)

@@ -18,13 +18,14 @@ from typing import Any, Self, TypeVar, Unpack
 
 from llm_orchestrator.catalog.estimate import Estimate
 from llm_orchestrator.config.schema import Config
-from llm_orchestrator.engine.compose import RequestOptions
 from llm_orchestrator.engine.discovery import ProviderHealth
 from llm_orchestrator.engine.embedding import Embeddings
+from llm_orchestrator.engine.options import CallOptions
 from llm_orchestrator.engine.planning import Plan
+from llm_orchestrator.engine.prepare import Messages
 from llm_orchestrator.engine.session import Session
 from llm_orchestrator.engine.streaming import OnBreak
-from llm_orchestrator.orchestrator import AsyncLLMOrchestrator, Messages
+from llm_orchestrator.orchestrator import AsyncLLMOrchestrator
 from llm_orchestrator.store.exits import exits
 from llm_orchestrator.transport.base import Transport
 from llm_orchestrator.types.events import StreamEvent
@@ -197,11 +198,11 @@ class LLMOrchestrator:
         *,
         provider: str | None = None,
         model: str | None = None,
-        chain: Sequence[str] | None = None,
+        chain: str | Sequence[str] | None = None,
         max_cost: Decimal | str | float | None = None,
         category: str = "orchestration",
         tags: Mapping[str, str] | None = None,
-        **options: Unpack[RequestOptions],
+        **options: Unpack[CallOptions],
     ) -> Reply:
         """See `AsyncLLMOrchestrator.send_request`."""
         return _portal.run(
@@ -223,12 +224,12 @@ class LLMOrchestrator:
         *,
         provider: str | None = None,
         model: str | None = None,
-        chain: Sequence[str] | None = None,
+        chain: str | Sequence[str] | None = None,
         max_cost: Decimal | str | float | None = None,
         category: str = "orchestration",
         tags: Mapping[str, str] | None = None,
         on_break: OnBreak | None = None,
-        **options: Unpack[RequestOptions],
+        **options: Unpack[CallOptions],
     ) -> Iterator[StreamEvent]:
         """See `AsyncLLMOrchestrator.send_streaming_request`."""
         _portal.elsewhere()
@@ -274,7 +275,7 @@ class LLMOrchestrator:
         provider: str | None = None,
         model: str | None = None,
         exact: bool = False,
-        **options: Unpack[RequestOptions],
+        **options: Unpack[CallOptions],
     ) -> int:
         """See `AsyncLLMOrchestrator.count_tokens`."""
         return _portal.run(
@@ -289,7 +290,7 @@ class LLMOrchestrator:
         *,
         provider: str | None = None,
         model: str | None = None,
-        **options: Unpack[RequestOptions],
+        **options: Unpack[CallOptions],
     ) -> Estimate:
         """See `AsyncLLMOrchestrator.estimate_cost`."""
         return _portal.run(
@@ -302,12 +303,20 @@ class LLMOrchestrator:
         *,
         provider: str | None = None,
         model: str | None = None,
-        chain: Sequence[str] | None = None,
-        **options: Unpack[RequestOptions],
+        chain: str | Sequence[str] | None = None,
+        max_cost: Decimal | str | float | None = None,
+        **options: Unpack[CallOptions],
     ) -> Plan:
         """See `AsyncLLMOrchestrator.plan`."""
         return _portal.run(
-            self._core.plan(messages, provider=provider, model=model, chain=chain, **options)
+            self._core.plan(
+                messages,
+                provider=provider,
+                model=model,
+                chain=chain,
+                max_cost=max_cost,
+                **options,
+            )
         )
 
     def health(self, provider: str | None = None) -> list[ProviderHealth]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from decimal import Context, Decimal, InvalidOperation
 from functools import partial
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -21,6 +22,10 @@ from llm_orchestrator.types.money import Pico, from_usd, to_usd, usd_text
 from llm_orchestrator.types.provider import Candidate
 from llm_orchestrator.types.request import Request
 
+if TYPE_CHECKING:
+    from llm_orchestrator.engine.pool import Skipped
+    from llm_orchestrator.engine.routes import Route
+
 _LIMITS = Limits(first=30.0, total=30.0)
 _LEAST_OUTPUT = 256
 """An answer is not cut shorter than this to fit a cap."""
@@ -37,32 +42,43 @@ class PlannedCandidate(msgspec.Struct, frozen=True):
     notices: tuple[str, ...]
     """What it could not take, or why it could not be asked."""
     estimate: Estimate
+    spare: bool = False
+    """Asked only for a second opinion, or to judge."""
+    first_token_s: float | None = None
+    tokens_per_s: float | None = None
 
 
 class Plan(msgspec.Struct, frozen=True):
     """What a call would do."""
 
     candidates: tuple[PlannedCandidate, ...]
+    strategy: str
+    reason: str
+    """Why the candidates are in this order."""
+    skipped: tuple["Skipped", ...]
+    """Who was left out, and why."""
     most_requests: int
     """The most wire requests that the call can cause."""
     most_cost: Decimal | None
     """USD, if every one of them were billed in full; ``None`` when a price is unknown."""
 
 
-def plan(runtime: Runtime, request: Request, candidates: Sequence[Candidate]) -> Plan:
+def plan(runtime: Runtime, request: Request, route: "Route") -> Plan:
     """The plan of a call; nothing is sent."""
     retry = runtime.config.retry
+    asked = {one.name for one in route.candidates}
+    offers = {one.name: one for one in route.offers}
+    spares = [one.candidate for one in route.offers if one.spare]
     planned = []
-    most: Pico | None = 0
-    for target in candidates:
-        notices: tuple[str, ...] = ()
+    each: list[Pico | None] = []
+    for target in (*route.candidates, *spares):
         size = upper_bound_input(request, target.model)
         try:
             notices = dialects.load(target.provider.dialect).encode(request, target).notices
         except OrchestratorError as error:
             notices = (error.message,)
-        one = bound(request, size, target)
-        most = None if one is None or most is None else most + one * (1 + retry.max_retries)
+        each.append(bound(request, size, target))
+        offer = offers.get(target.name)
         planned.append(
             PlannedCandidate(
                 target.provider.name,
@@ -71,10 +87,31 @@ def plan(runtime: Runtime, request: Request, candidates: Sequence[Candidate]) ->
                 runtime.breaker.is_open(target),
                 notices,
                 estimate(request, target),
+                target.name not in asked,
+                offer.first_token_s if offer else None,
+                offer.tokens_per_s if offer else None,
             )
         )
-    requests = most_requests(len(candidates), retry)
-    return Plan(tuple(planned), requests, None if most is None else to_usd(most))
+    requests = most_requests(route.most_asks or len(route.candidates), retry)
+    most = _most_cost(each, requests, len(route.candidates) if route.seek is None else None)
+    return Plan(
+        tuple(planned),
+        route.strategy,
+        route.reason,
+        route.skipped,
+        requests,
+        None if most is None else to_usd(most),
+    )
+
+
+def _most_cost(each: Sequence[Pico | None], requests: int, candidates: int | None) -> Pico | None:
+    """If every request were billed in full; a strategy may send all but a few to the dearest."""
+    known = [one for one in each if one is not None]
+    if len(known) < len(each):
+        return None
+    if candidates is not None:
+        return sum(known) * requests // candidates
+    return max(known) * requests
 
 
 def estimate(request: Request, target: Candidate) -> Estimate:

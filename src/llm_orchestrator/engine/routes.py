@@ -30,6 +30,8 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     """Seeks an answer among the offers; ``None``: the first one that comes is the answer."""
     offers: tuple[Offer, ...] = ()
     skipped: tuple[Skipped, ...] = ()
+    most_asks: int = 0
+    """How often the strategy asks a model at most, retries apart; 0: each candidate once."""
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -157,6 +159,7 @@ def _sought(
         seek=made.build(len(chosen)),
         offers=(*chosen, *spares),
         skipped=skipped,
+        most_asks=made.most_asks(len(chosen), len(spares)),
     )
 
 

@@ -30,6 +30,10 @@ STRATEGIES = ("specified", *ORDERS, "fallback", *_ENSEMBLES)
 """The names of our own strategies."""
 
 
+_ASKS = {"agreement": 1, "logprobs": 1, "phrases": 1, "learned": 1, "self_consistency": 3}
+"""How often a member of a cascade is asked, by the signal; 2 for those that have a judge."""
+
+
 class Seeker(msgspec.Struct, frozen=True, kw_only=True):
     """A strategy that asks several models, and how it takes its members."""
 
@@ -42,6 +46,12 @@ class Seeker(msgspec.Struct, frozen=True, kw_only=True):
     """The size was asked for: fewer members are an error."""
     spares: bool = False
     """Others than its members may be asked for a second opinion, or as judges."""
+    each: int = 1
+    """How often a member, or a judge of its answer, is asked at most."""
+
+    def most_asks(self, members: int, spares: int) -> int:
+        """How often models are asked at most, retries apart."""
+        return members * self.each + spares + 1
 
     def members(
         self, offered: Sequence[Offer], *, explicit: bool
@@ -64,12 +74,11 @@ def find(runtime: Runtime, name: str, options: RouteOptions) -> "order.Order | S
     if (found := ORDERS.get(name)) is not None:
         return found
     if name == "fallback":
-        made = cascade.fallback(
-            confidence=_signal(options.get("confidence", settings.confidence)),
-            threshold=options.get("threshold", settings.threshold),
-            judge=judge,
-        )
-        return Seeker(name=name, build=lambda _: made, spares=True)
+        signal = options.get("confidence", settings.confidence)
+        threshold = options.get("threshold", settings.threshold)
+        made = cascade.fallback(confidence=_signal(signal), threshold=threshold, judge=judge)
+        each = _ASKS.get(signal, 2)
+        return Seeker(name=name, build=lambda _: made, spares=True, each=each)
     if name in _ENSEMBLES:
         asked = options.get("ensemble_size")
         size = settings.ensemble_size if asked is None else check_size(asked, 10**6)
