@@ -1,6 +1,7 @@
 """``llmo models``: what can be asked, at which price."""
 
 import datetime as dt
+import time
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -57,6 +58,27 @@ def models(
     hidden = len(found) - len(shown)
     rest = f" ({hidden} retired ones with --retired)" if hidden else ""
     output.note(f"\n{output.count(len(shown), 'model')}{rest}; USD per million tokens")
+    output.note(_origin(shown))
+
+
+def _origin(shown: list["Model"]) -> str:
+    """Where the lists come from, and how old they are."""
+    found = {model.provider: model.found_at for model in shown if model.found_at is not None}
+    if not found:
+        return "From the catalogue; --refresh asks the providers what the account may use"
+    ages = ", ".join(f"{name} {_age(at)}" for name, at in found.items())
+    others = {model.provider for model in shown} - set(found)
+    rest = "; the others are of the catalogue" if others else ""
+    return f"As told by {ages}{rest} (--refresh asks anew)"
+
+
+def _age(found_at: int) -> str:
+    """How long ago that was, in its largest unit."""
+    seconds = max(0, time.time_ns() // 10**9 - found_at // 10**6)
+    for size, word in ((86_400, "day"), (3_600, "hour"), (60, "minute")):
+        if seconds >= size:
+            return f"{output.count(seconds // size, word)} ago"
+    return "just now"
 
 
 def _refresh_prices(settings: "Config", source: str | None) -> None:
@@ -106,6 +128,10 @@ def _fate(model: "Model") -> str:
     return f"deprecated {model.deprecated}{then}" if model.deprecated else ""
 
 
+def _iso(micros: int) -> str:
+    return dt.datetime.fromtimestamp(micros // 10**6, dt.UTC).isoformat()
+
+
 def _rate(price: "Price | None", name: str) -> Decimal | None:
     rate: int | None = getattr(price, name, None)
     # 10**-12 USD a token are 10**-6 USD a million of them.
@@ -136,4 +162,5 @@ def _facts(model: "Model") -> dict[str, Any]:
         "retired": model.retired,
         "successor": model.successor,
         "known": model.known,
+        "found_at": None if model.found_at is None else _iso(model.found_at),
     }

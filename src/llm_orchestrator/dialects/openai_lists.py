@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from llm_orchestrator.dialects import reported
+from llm_orchestrator.dialects import listed, reported
 from llm_orchestrator.dialects.base import UNREADABLE, believed, unreadable, unsupported
 from llm_orchestrator.dialects.openai_faults import REQUEST_ID
 from llm_orchestrator.types.http import HTTPCall, HTTPReply
@@ -62,16 +62,57 @@ def encode_embeddings(texts: Sequence[str], target: Candidate, dimensions: int |
 
 
 class _Listed(msgspec.Struct):
+    """A model as any server of this wire lists it: all but the id is somebody's own addition."""
+
     id: str
+    type: Any = None
     context_length: Any = None
     context_window: Any = None
     max_context_length: Any = None
+    max_completion_tokens: Any = None
+    top_provider: Any = None
+    supported_parameters: Any = None
+    architecture: Any = None
+    capabilities: Any = None
 
     @property
     def context(self) -> int | None:
         """The context window in tokens, by any of its names."""
-        names = (self.context_length, self.context_window, self.max_context_length)
-        return next((size for size in names if type(size) is int and size > 0), None)
+        return _size(self.context_length, self.context_window, self.max_context_length)
+
+    @property
+    def max_output(self) -> int | None:
+        """The most tokens that an answer may have, by any of its names."""
+        return _size(self.max_completion_tokens, _field(self.top_provider, "max_completion_tokens"))
+
+    @property
+    def mode(self) -> str:
+        """What it is for."""
+        return "embedding" if self.type == "embedding" else "chat"
+
+    @property
+    def abilities(self) -> frozenset[str] | None:
+        """What it says that the model can do."""
+        if _field(self.capabilities, "completion_chat") is True:
+            return listed.of_flags(self.capabilities)
+        if isinstance(self.supported_parameters, list):
+            inputs = _field(self.architecture, "input_modalities")
+            inputs = inputs if isinstance(inputs, list) else []
+            spoken = (*_PARAMETERS, *(_INPUTS if inputs else ()))
+            return listed.of_words([*self.supported_parameters, *inputs], spoken)
+        return None
+
+
+_PARAMETERS = ("tools", "structured_outputs", "reasoning", "temperature")
+_INPUTS = ("image", "file", "audio")
+
+
+def _field(value: Any, name: str) -> Any:
+    return value.get(name) if isinstance(value, dict) else None
+
+
+def _size(*sizes: Any) -> int | None:
+    return next((size for size in sizes if type(size) is int and size > 0), None)
 
 
 class _ModelList(msgspec.Struct):
@@ -95,9 +136,18 @@ def read_models(reply: HTTPReply, provider: Provider) -> tuple[list[Model], str 
     except UNREADABLE:
         target = Candidate(provider, Model(provider=provider.name, id=""))
         raise unreadable(reply, target, REQUEST_ID) from None
-    listed, following = (body, None) if isinstance(body, list) else (body.data, body.following)
+    lines, following = (body, None) if isinstance(body, list) else (body.data, body.following)
     models = [
-        Model(provider=provider.name, id=one.id, context=one.context, known=False) for one in listed
+        Model(
+            provider=provider.name,
+            id=line.id,
+            context=line.context,
+            max_output=line.max_output,
+            abilities=line.abilities,
+            mode=line.mode,
+            known=False,
+        )
+        for line in lines
     ]
     return models, following
 

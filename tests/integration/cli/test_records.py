@@ -104,7 +104,7 @@ class TestModels:
         assert done.returncode == 0
         row = next(line for line in done.stdout.splitlines() if line.startswith("openai/gpt-4o "))
         assert row.split()[1:5] == ["2.50", "10.00", "1.25", "128,000"]
-        assert "USD per million tokens" in done.stderr
+        assert "USD per million tokens\nFrom the catalogue; --refresh asks" in done.stderr
         found = json.loads(
             llmo("run", "--list-models", "--provider", "openai", "--json").stdout, parse_float=str
         )
@@ -120,6 +120,14 @@ class TestModels:
         done = llmo("models", "--refresh", "--provider", "openai", "--json")
         assert {row["provider"] for row in json.loads(done.stdout)} == {"openai"}
         assert "openai.models" in {entry["wire"] for entry in sim.log()}
+        # The next command knows it, and since when, without asking.
+        seen = len(sim.log())
+        done = llmo("models")
+        assert "As told by openai just now; the others are of the catalogue" in done.stderr
+        assert "anthropic/claude" in done.stdout
+        rows = json.loads(llmo("models", "--provider", "openai", "--json").stdout)
+        assert {row["found_at"][:2] for row in rows} == {"20"}
+        assert len(sim.log()) == seen
 
     def test_nothing_is_configured(self, llmo: Run, config: Path) -> None:
         config.unlink()

@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from llm_orchestrator.dialects import listed
 from llm_orchestrator.dialects.anthropic.errors import REQUEST_ID, from_body
 from llm_orchestrator.dialects.base import UNREADABLE, believed, unreadable
 from llm_orchestrator.types.http import HTTPReply
@@ -145,7 +146,19 @@ class _Listed(msgspec.Struct):
     id: str
     max_input_tokens: int | None = None
     max_tokens: int | None = None
-    lifecycle: str | None = None
+    capabilities: Any = None
+
+    @property
+    def abilities(self) -> frozenset[str] | None:
+        """What it says that the model can do."""
+        if not isinstance(self.capabilities, dict):
+            return None
+        flags = self.capabilities
+        thinking = flags.get("thinking")
+        types = thinking.get("types") if isinstance(thinking, dict) else None
+        if isinstance(types, dict):
+            flags = flags | {"adaptive_thinking": types.get("adaptive")}
+        return listed.of_flags(flags)
 
 
 class _ModelList(msgspec.Struct):
@@ -167,6 +180,7 @@ def read_models(reply: HTTPReply, provider: Provider) -> tuple[list[Model], str 
             id=one.id,
             context=one.max_input_tokens,
             max_output=one.max_tokens,
+            abilities=one.abilities,
             known=False,
         )
         for one in body.data

@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from llm_orchestrator.dialects import listed
 from llm_orchestrator.dialects.base import UNREADABLE, believed, unreadable, where
 from llm_orchestrator.dialects.cohere.errors import REQUEST_ID, broken_off
 from llm_orchestrator.types.http import HTTPReply
@@ -152,10 +153,19 @@ def beside(citations: Any, usage: WireUsage | None) -> dict[str, Any] | None:
     return extra or None
 
 
+_FEATURES = ("tools", "json_schema", "vision", "reasoning")
+
+
 class _Listed(msgspec.Struct):
     name: str
     endpoints: list[str] | None = None
     context_length: float | None = None
+    features: list[str] | None = None
+
+    @property
+    def chats(self) -> bool:
+        """Whether it answers, as far as is said."""
+        return not self.endpoints or "chat" in self.endpoints
 
 
 class _ModelList(msgspec.Struct):
@@ -175,7 +185,10 @@ def read_models(reply: HTTPReply, provider: Provider) -> tuple[list[Model], str 
             provider=provider.name,
             id=one.name,
             context=int(one.context_length) if one.context_length else None,
-            mode="embedding" if one.endpoints and "chat" not in one.endpoints else "chat",
+            abilities=listed.of_words(one.features, _FEATURES)
+            if one.features and one.chats
+            else None,
+            mode="chat" if one.chats else "embedding",
             known=False,
         )
         for one in body.models
