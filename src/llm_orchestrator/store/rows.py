@@ -35,6 +35,8 @@ class AttemptRow(msgspec.Struct, gc=False, kw_only=True, omit_defaults=True):
     user_id: str | None = None
     tags: str | None = None
     """JSON text."""
+    key_id: str | None = None
+    """Which key it goes out with: a digest."""
 
 
 class SettlementRow(msgspec.Struct, gc=False, kw_only=True, omit_defaults=True):

@@ -20,6 +20,7 @@ CREATE TABLE attempts (
   strategy TEXT,
   user_id TEXT,
   tags TEXT,
+  key_id TEXT,
   PRIMARY KEY (attempt_id)
 )""",
     """\
@@ -162,6 +163,7 @@ CREATE TABLE budget_windows (
   window_key TEXT NOT NULL,
   spent_pico BIGINT DEFAULT 0 NOT NULL,
   held_pico BIGINT DEFAULT 0 NOT NULL,
+  unknown_pico BIGINT DEFAULT 0 NOT NULL,
   updated_at BIGINT NOT NULL,
   PRIMARY KEY (budget_id, window_key)
 )""",
@@ -171,6 +173,7 @@ CREATE TABLE budget_holds (
   budget_id TEXT NOT NULL,
   window_key TEXT NOT NULL,
   hold_pico BIGINT NOT NULL,
+  unknown BOOLEAN DEFAULT false NOT NULL,
   PRIMARY KEY (attempt_id, budget_id)
 )""",
     """\
@@ -178,7 +181,10 @@ CREATE TABLE budget_alerts (
   budget_id TEXT NOT NULL,
   window_key TEXT NOT NULL,
   share INTEGER NOT NULL,
+  spent_pico BIGINT NOT NULL,
+  cap_pico BIGINT NOT NULL,
   reached_at BIGINT NOT NULL,
+  executor_id TEXT,
   delivered_at BIGINT,
   PRIMARY KEY (budget_id, window_key, share)
 )""",
@@ -280,9 +286,9 @@ INSERT INTO llmo_schema (version_num) VALUES ('0003')""",
 INSERT = """\
 WITH input AS (SELECT CAST(%s AS json) AS d),
 first AS (
-INSERT INTO attempts (attempt_id, call_id, session_id, number, provider, model, started_at, hold_pico, price_version, executor_id, category, strategy, user_id, tags)
-SELECT attempt_id, call_id, session_id, COALESCE(number, 1), provider, model, started_at, hold_pico, price_version, COALESCE(executor_id, ''), COALESCE(category, 'orchestration'), strategy, user_id, tags
-FROM input, json_to_recordset(d -> 'attempts') AS r(attempt_id TEXT, call_id TEXT, session_id TEXT, number INTEGER, provider TEXT, model TEXT, started_at BIGINT, hold_pico BIGINT, price_version TEXT, executor_id TEXT, category TEXT, strategy TEXT, user_id TEXT, tags TEXT) ON CONFLICT DO NOTHING),
+INSERT INTO attempts (attempt_id, call_id, session_id, number, provider, model, started_at, hold_pico, price_version, executor_id, category, strategy, user_id, tags, key_id)
+SELECT attempt_id, call_id, session_id, COALESCE(number, 1), provider, model, started_at, hold_pico, price_version, COALESCE(executor_id, ''), COALESCE(category, 'orchestration'), strategy, user_id, tags, key_id
+FROM input, json_to_recordset(d -> 'attempts') AS r(attempt_id TEXT, call_id TEXT, session_id TEXT, number INTEGER, provider TEXT, model TEXT, started_at BIGINT, hold_pico BIGINT, price_version TEXT, executor_id TEXT, category TEXT, strategy TEXT, user_id TEXT, tags TEXT, key_id TEXT) ON CONFLICT DO NOTHING),
 second AS (
 INSERT INTO settlements (attempt_id, status, error, status_code, request_id, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, reasoning_tokens, usage_estimated, cost_pico, cost_source, ended_at, first_token_us, latency_us)
 SELECT attempt_id, status, error, status_code, request_id, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, reasoning_tokens, COALESCE(usage_estimated, false), cost_pico, COALESCE(cost_source, 'unknown'), ended_at, first_token_us, latency_us

@@ -20,6 +20,7 @@ CREATE TABLE attempts (
   strategy TEXT,
   user_id TEXT,
   tags TEXT,
+  key_id TEXT,
   PRIMARY KEY (attempt_id)
 )""",
     """\
@@ -162,6 +163,7 @@ CREATE TABLE budget_windows (
   window_key TEXT NOT NULL,
   spent_pico BIGINT DEFAULT 0 NOT NULL,
   held_pico BIGINT DEFAULT 0 NOT NULL,
+  unknown_pico BIGINT DEFAULT 0 NOT NULL,
   updated_at BIGINT NOT NULL,
   PRIMARY KEY (budget_id, window_key)
 )""",
@@ -171,6 +173,7 @@ CREATE TABLE budget_holds (
   budget_id TEXT NOT NULL,
   window_key TEXT NOT NULL,
   hold_pico BIGINT NOT NULL,
+  unknown BOOLEAN DEFAULT false NOT NULL,
   PRIMARY KEY (attempt_id, budget_id)
 )""",
     """\
@@ -178,7 +181,10 @@ CREATE TABLE budget_alerts (
   budget_id TEXT NOT NULL,
   window_key TEXT NOT NULL,
   share INTEGER NOT NULL,
+  spent_pico BIGINT NOT NULL,
+  cap_pico BIGINT NOT NULL,
   reached_at BIGINT NOT NULL,
+  executor_id TEXT,
   delivered_at BIGINT,
   PRIMARY KEY (budget_id, window_key, share)
 )""",

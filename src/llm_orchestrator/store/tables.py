@@ -60,6 +60,7 @@ attempts = Table(
     _text("strategy"),
     _text("user_id"),
     _text("tags"),
+    _text("key_id"),
     Index("attempts_started_at", "started_at"),
 )
 
@@ -223,9 +224,14 @@ budget_windows = Table(
     Column("window_key", Text, primary_key=True, nullable=False),
     Column("spent_pico", BigInteger, nullable=False, server_default=text("0")),
     Column("held_pico", BigInteger, nullable=False, server_default=text("0")),
+    Column("unknown_pico", BigInteger, nullable=False, server_default=text("0")),
     _int("updated_at", null=False),
 )
-"""What was spent and is held of a budget in one of its periods (``2026-11``, ``2026-11-20``)."""
+"""What was spent and is held of a budget in one of its periods (``2026-11``, ``2026-11-20``).
+
+Where a budget caps each subject apart, the key ends in the subject: ``2026-11/ana``. Spent includes
+``unknown_pico``, the holds of attempts whose cost nobody knows.
+"""
 
 budget_holds = Table(
     "budget_holds",
@@ -234,8 +240,12 @@ budget_holds = Table(
     Column("budget_id", Text, primary_key=True, nullable=False),
     _text("window_key", null=False),
     _int("hold_pico", null=False),
+    _bool("unknown"),
 )
-"""What an attempt that is not settled holds; gone when it is."""
+"""What an attempt that is not settled holds; gone when it is.
+
+One of unknown cost stays, and counts as spent, until somebody knows better.
+"""
 
 budget_alerts = Table(
     "budget_alerts",
@@ -243,10 +253,13 @@ budget_alerts = Table(
     Column("budget_id", Text, primary_key=True, nullable=False),
     Column("window_key", Text, primary_key=True, nullable=False),
     Column("share", Integer, primary_key=True, nullable=False),
+    _int("spent_pico", null=False),
+    _int("cap_pico", null=False),
     _int("reached_at", null=False),
+    _text("executor_id"),
     _int("delivered_at"),
 )
-"""Shares of a budget, in percent, that were reached; each is told once."""
+"""Shares of a budget, in percent, that were reached; each is told once, by ``executor_id``."""
 
 approvals = Table(
     "approvals",

@@ -29,6 +29,7 @@ def upgrade() -> None:
     false = sa.text("false")
     op.add_column("calls", sa.Column("cache_hit", sa.Boolean, nullable=False, server_default=false))
     op.add_column("calls", _int("saved_pico"))
+    op.add_column("attempts", _text("key_id"))
     op.add_column("ai_cache", sa.Column("tenant", sa.Text, nullable=False, server_default=""))
     for column in (_text("provider"), _text("model"), _int("cost_pico"), _int("last_hit_at")):
         op.add_column("ai_cache", column)
@@ -78,6 +79,7 @@ def _budgets() -> None:
         _text("window_key", key=True),
         _zero("spent_pico"),
         _zero("held_pico"),
+        _zero("unknown_pico"),
         _int("updated_at", null=False),
     )
     op.create_table(
@@ -86,13 +88,17 @@ def _budgets() -> None:
         _text("budget_id", key=True),
         _text("window_key", null=False),
         _int("hold_pico", null=False),
+        sa.Column("unknown", sa.Boolean, nullable=False, server_default=sa.text("false")),
     )
     op.create_table(
         "budget_alerts",
         _text("budget_id", key=True),
         _text("window_key", key=True),
         sa.Column("share", sa.Integer, primary_key=True, nullable=False),
+        _int("spent_pico", null=False),
+        _int("cap_pico", null=False),
         _int("reached_at", null=False),
+        _text("executor_id"),
         _int("delivered_at"),
     )
 
