@@ -3,10 +3,12 @@
     python benchmarks/wires.py [--json FILE]
 
 A request with a body of about 1.5 KB is encoded and a reply of 1 KB decoded, without any I/O; CPU
-time of this process, the best of several rounds, as others may use the machine. Then a request with
-an image of 1 MB of base64 is encoded under `tracemalloc`: a copy is as much memory as the image,
-and the body that goes out is one of them. The encoder's buffer may be larger than what it holds:
-such slack is shown, and is no copy. The exit code says whether both stay within the limits.
+time of this process, the best of several rounds, as others may use the machine. Rows whose replies
+tell more than the answer (sources, cost) are measured beside the wires. Then a request with an
+image of 1 MB of base64 is encoded under `tracemalloc`: a copy is as much memory as the image, and
+the body that goes out is one of them. The encoder's buffer may be larger than what it holds: such
+slack is shown, and is no copy; nobody touches it, so it takes addresses and no memory. The exit
+code says whether both stay within the limits.
 """
 
 import argparse
@@ -28,7 +30,9 @@ from rich.console import Console
 from rich.table import Table
 
 from llm_orchestrator.dialects import load
+from llm_orchestrator.providers.table import TABLE
 from llm_orchestrator.types.http import HTTPCall, HTTPReply
+from llm_orchestrator.types.model import Model
 from llm_orchestrator.types.provider import Candidate
 from llm_orchestrator.types.request import Image, Message, Request, Text
 from tests.unit.dialects import targets
@@ -45,6 +49,17 @@ _USAGE = {"prompt_tokens": 320, "completion_tokens": 180, "total_tokens": 500}
 _BILLED = {"input_tokens": 320, "output_tokens": 180}
 _NAMES = ("prompt", "candidates", "total")
 _GEMINI_USAGE = dict(zip((f"{n}TokenCount" for n in _NAMES), _USAGE.values(), strict=True))
+_COST = {"input_tokens_cost": 0.00032, "output_tokens_cost": 0.00018, "request_cost": 0.005}
+_SOURCE = {"title": "Boats", "url": "https://example.com/boats", "date": "2026-11-02"}
+_BESIDE: dict[str, dict[str, Any]] = {
+    "perplexity": {
+        "citations": ["https://example.com/boats", "https://example.org/harbour"],
+        "search_results": [_SOURCE],
+        "usage": _USAGE | {"citation_tokens": 9, "cost": _COST | {"total_cost": 0.0055}},
+    },
+    "openrouter": {"provider": "Somebody", "usage": _USAGE | {"cost": 0.0005}},
+}
+"""What a reply of some rows says beside the answer."""
 _BEDROCK_USAGE = {"inputTokens": 320, "outputTokens": 180, "totalTokens": 500}
 
 
@@ -76,8 +91,14 @@ class Figures:
         return self.copies <= MOST_COPIES + _SMALL
 
 
+def row(name: str) -> Candidate:
+    """The default model of a row of the table."""
+    provider = TABLE[name]
+    return Candidate(provider, Model(provider=name, id=provider.default_model))
+
+
 def wires() -> dict[str, Candidate]:
-    """A model on each wire."""
+    """A model on each wire, and of rows that say more on it."""
     return {
         "openai": targets.openai(),
         "responses": targets.responses(),
@@ -85,6 +106,8 @@ def wires() -> dict[str, Candidate]:
         "gemini": targets.gemini(),
         "bedrock": bedrock(),
         "cohere": targets.cohere(),
+        "perplexity": row("perplexity"),
+        "openrouter": row("openrouter"),
     }
 
 
@@ -94,9 +117,10 @@ def body(wire: str, text: str) -> dict[str, Any]:
     answer = {"role": "assistant", "content": text}
     said: dict[str, Any]
     match wire:
-        case "openai":
+        case "openai" | "perplexity" | "openrouter":
             choice = {"index": 0, "message": answer, "finish_reason": "stop"}
-            return {"id": "chatcmpl-1", "model": "gpt-x", "choices": [choice], "usage": _USAGE}
+            said = {"id": "chatcmpl-1", "model": "gpt-x", "choices": [choice], "usage": _USAGE}
+            return said | _BESIDE.get(wire, {})
         case "responses":
             said = {"type": "message", "role": "assistant"}
             said["content"] = [{"type": "output_text", "text": text, "annotations": []}]

@@ -13,6 +13,7 @@ from llm_orchestrator.types.provider import Quirks
 
 _MOST_USD = 10**6
 """No single call costs more: a larger number is none that we believe."""
+_EMPTY = frozenset((str, list, dict))
 
 
 def beside(body: bytes, quirks: Quirks, inside: str = "") -> tuple[dict[str, Any], Pico | None]:
@@ -23,39 +24,58 @@ def beside(body: bytes, quirks: Quirks, inside: str = "") -> tuple[dict[str, Any
     """
     if not quirks.keep and not quirks.cost:
         return {}, None
-    reply = _read(body, quirks.keep, quirks.cost, inside)
-    extra = {place.rpartition(".")[2]: _at(reply, place) for place in quirks.keep}
-    return (
-        {name: value for name, value in extra.items() if value not in (None, "", [], {})},
-        _pico(_at(reply, quirks.cost)) if quirks.cost else None,
-    )
-
-
-def _read(body: bytes, keep: tuple[str, ...], cost: str, inside: str) -> Any:
-    places = (inside,) if inside else (*keep, *((cost,) if cost else ()))
-    names = tuple(dict.fromkeys(place.partition(".")[0] for place in places))
+    plan = _plan(quirks.keep, quirks.cost, inside)
     try:
-        found = _reader(names)(body)
+        found = plan.read(body)
     except UNREADABLE:
-        return {}
-    reply = {name: getattr(found, f"f{number}") for number, name in enumerate(names)}
-    return reply[inside] if inside else reply
+        return {}, None
+    extra: dict[str, Any] = {}
+    for name, field, rest in plan.kept:
+        value = _at(getattr(found, field), rest)
+        if value or (value is not None and type(value) not in _EMPTY):
+            extra[name] = value
+    if plan.cost is None or (usd := _at(getattr(found, plan.cost[0]), plan.cost[1])) is None:
+        return extra, None
+    return extra, _pico(usd)
+
+
+class _Plan(msgspec.Struct, frozen=True):
+    """How the places of some quirks are read, worked out once."""
+
+    read: Callable[[bytes], Any]
+    """Reads the fields that the places begin with, and passes over all others."""
+    kept: tuple[tuple[str, str, tuple[str, ...]], ...]
+    """What a place is called, the field that it begins with, and the way from there."""
+    cost: tuple[str, tuple[str, ...]] | None
 
 
 @lru_cache(maxsize=64)
-def _reader(names: tuple[str, ...]) -> Callable[[bytes], Any]:
-    """Reads these fields of an object and passes over all others."""
-    fields = [(f"f{number}", Any, None) for number in range(len(names))]
-    kind = msgspec.defstruct(
-        "Beside", fields, rename={f"f{number}": name for number, name in enumerate(names)}
+def _plan(keep: tuple[str, ...], cost: str, inside: str) -> _Plan:
+    places = [place.split(".") for place in (*keep, *((cost,) if cost else ()))]
+    fields = {name: f"f{at}" for at, name in enumerate(dict.fromkeys(way[0] for way in places))}
+    ways = [(fields[first], tuple(rest)) for first, *rest in places]
+    return _Plan(
+        _reader(fields, inside),
+        tuple((places[at][-1], *ways[at]) for at in range(len(keep))),
+        ways[-1] if cost else None,
     )
+
+
+def _reader(fields: dict[str, str], inside: str) -> Callable[[bytes], Any]:
+    own = [(field, Any, None) for field in fields.values()]
+    names = {field: name for name, field in fields.items()}
+    kind = msgspec.defstruct("Beside", own, rename=names, gc=False)
     # Numbers with a point become decimals: an amount of money is never a float.
-    return msgspec.json.Decoder(kind, float_hook=Decimal).decode
+    if not inside:
+        return msgspec.json.Decoder(kind, float_hook=Decimal).decode
+    whole = msgspec.defstruct("Whole", [("reply", kind)], rename={"reply": inside})
+    read = msgspec.json.Decoder(whole, float_hook=Decimal).decode
+    return lambda body: read(body).reply  # type: ignore[attr-defined]
 
 
-def _at(value: Any, place: str) -> Any:
-    for name in place.split("."):
-        if not isinstance(value, dict):
+def _at(value: Any, way: tuple[str, ...]) -> Any:
+    for name in way:
+        if type(value) is not dict:
             return None
         value = value.get(name)
     return value

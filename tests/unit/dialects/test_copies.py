@@ -30,6 +30,9 @@ def test_what_is_measured_is_an_answer(wire: str) -> None:
     assert answer.usage
     assert (answer.usage.input_tokens, answer.usage.output_tokens) == (320, 180)
     assert answer.finish_reason == "stop"
+    quirks = target.provider.quirks
+    assert (answer.reported_cost is not None) == bool(quirks.cost)
+    assert bool(answer.extra) == bool(quirks.keep)
 
 
 def test_a_copy_too_many_shows() -> None:
