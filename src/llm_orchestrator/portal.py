@@ -109,6 +109,11 @@ _portal = Portal()
 os.register_at_fork(after_in_child=_portal.forget)
 
 
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine to its end on the loop of all sync callers, and give back its result."""
+    return _portal.run(work)
+
+
 class _End:
     """Marks the end of a stream in its queue, with the error that ended it."""
 

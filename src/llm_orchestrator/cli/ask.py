@@ -8,10 +8,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from llm_orchestrator.cli import options, output, replies
-from llm_orchestrator.cli.chains import expand
 from llm_orchestrator.config import Config
 from llm_orchestrator.errors import ConfigError, OrchestratorError
-from llm_orchestrator.providers.resolve import Directory
 from llm_orchestrator.types.events import EndEvent, RestartEvent
 from llm_orchestrator.types.reply import Reply
 
@@ -35,16 +33,19 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     verbose: bool
     quiet: bool
 
-    def target(self) -> dict[str, Any]:
-        """Who is asked, as the orchestrator's verbs take it."""
-        chain = expand(self.chain, Directory(self.settings)) if self.chain else None
-        return {"provider": self.provider, "model": self.model, "chain": chain}
+    def arguments(self) -> dict[str, Any]:
+        """What the orchestrator's verbs take: who is asked and how, and what it may cost."""
+        asked = {"provider": self.provider, "model": self.model, "chain": self.chain}
+        given = {**asked, "max_cost": self.max_cost, **self.options}
+        if not self.stream:
+            given.setdefault("strategy", "auto")  # which may weigh answers, so nothing to stream
+        return given
 
 
 def dry_run(given: Ask) -> None:
     """Prints who would be asked, at which price; nothing is sent."""
     with options.orchestrator(given.settings) as orchestrator:
-        plan = orchestrator.plan(given.messages, **given.target(), **given.options)
+        plan = orchestrator.plan(given.messages, **given.arguments())
     if given.as_json:
         output.json(replies.plan_facts(plan))
     else:
@@ -56,7 +57,7 @@ def ask(given: Ask) -> None:
     if given.save is not None:
         _check_place(given.save)
     with options.orchestrator(given.settings) as orchestrator:
-        arguments = {**given.target(), "max_cost": given.max_cost, **given.options}
+        arguments = given.arguments()
         if given.verbose:
             output.note(f"configuration: {given.settings.source}")
         try:

@@ -14,6 +14,7 @@ from llm_orchestrator.cli import (
     config,
     costs,
     doctor,
+    explain,
     faults,
     health,
     models,
@@ -33,6 +34,7 @@ root = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 root.command("run")(run.run)
+root.command("explain")(explain.explain)
 root.command("models")(models.models)
 root.command("providers")(providers.providers)
 root.command("health")(health.health)

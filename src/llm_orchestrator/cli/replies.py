@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from llm_orchestrator import classic
 from llm_orchestrator.cli import faults, output
 from llm_orchestrator.types.reply import AttemptInfo, Reply
 from llm_orchestrator.types.usage import Usage
@@ -17,10 +18,10 @@ if TYPE_CHECKING:
 def facts(reply: Reply) -> dict[str, Any]:
     """The reply as it is printed by ``--json`` and saved by ``--output``."""
     shown: dict[str, Any] = {
+        **classic.result(reply).to_dict(),
         "content": reply.content,
         "provider": reply.provider,
         "model": reply.model,
-        "strategy": "fallback",
         "cost_usd": reply.cost,
         "usage": _usage(reply.usage),
         "finish_reason": reply.finish_reason,
@@ -65,6 +66,8 @@ def tell(reply: Reply, *, verbose: bool) -> None:
     ]
     if len(reply.attempts) > 1:
         parts.append(f"{len(reply.attempts)} attempts")
+    if reply.confidence is not None:
+        parts.append(f"confidence {reply.confidence:.2f}")
     output.note(" · ".join(parts))
 
 
@@ -88,7 +91,7 @@ def show_plan(plan: "Plan") -> None:
     )
     rows = [
         (
-            f"{number}  {candidate.provider}/{candidate.model}",
+            f"{'+' if candidate.spare else number}  {candidate.provider}/{candidate.model}",
             f"{candidate.estimate.input_tokens:,}",
             output.usd(candidate.estimate.cost_expected, places=places),
             output.usd(candidate.estimate.cost_high, places=places),
@@ -98,6 +101,12 @@ def show_plan(plan: "Plan") -> None:
     ]
     columns = ("   candidate", "input tokens", "likely cost", "at most", "")
     output.show(output.table(columns, rows, right=columns[1:4]))
+    for skipped in plan.skipped:
+        output.note(f"left out: {skipped.name}: {skipped.why}")
+    if plan.reason:
+        output.line(f"\n{plan.strategy}: {plan.reason}.")
+    if any(candidate.spare for candidate in plan.candidates):
+        output.line("+ is asked for a second opinion only, or to judge.")
     most = output.usd(plan.most_cost, unknown="an unknown amount")
     requests = output.count(plan.most_requests, "request")
     output.line(f"\nWith all retries: at most {requests}, {most}. Nothing was sent.")
@@ -111,15 +120,22 @@ def plan_facts(plan: "Plan") -> dict[str, Any]:
                 "provider": candidate.provider,
                 "model": candidate.model,
                 "known": candidate.known,
+                "spare": candidate.spare,
                 "paused": candidate.open,
                 "input_tokens": candidate.estimate.input_tokens,
                 "output_tokens": candidate.estimate.output_expected,
                 "likely_cost_usd": candidate.estimate.cost_expected,
+                "low_cost_usd": candidate.estimate.cost_low,
                 "most_cost_usd": candidate.estimate.cost_high,
+                "first_token_s": candidate.first_token_s,
+                "tokens_per_s": candidate.tokens_per_s,
                 "notices": candidate.notices,
             }
             for candidate in plan.candidates
         ],
+        "strategy": plan.strategy,
+        "reason": plan.reason,
+        "skipped": [{"name": one.name, "why": one.why} for one in plan.skipped],
         "most_requests": plan.most_requests,
         "most_cost_usd": plan.most_cost,
     }

@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import typer
-
 from llm_orchestrator.cli import options
 from llm_orchestrator.cli import run_options as opt
 
@@ -21,8 +19,11 @@ def run(
     model: opt.Model = None,
     chain: opt.Chain = None,
     max_cost: opt.MaxCost = None,
-    strategy: opt.HowSought = opt.Strategy.fallback,
-    _ensemble_size: opt.EnsembleSize = 3,
+    strategy: opt.HowSought = None,
+    ensemble_size: opt.EnsembleSize = None,
+    capability: opt.Capability = None,
+    confidence: opt.Confidence = None,
+    threshold: opt.Threshold = None,
     stream: opt.Stream = False,
     as_json: opt.AsJSON = False,
     save: opt.Save = None,
@@ -37,10 +38,6 @@ def run(
     if test or list_models:
         _instead(test=test, provider=provider, config=config, as_json=as_json)
         return
-    if strategy is not opt.Strategy.fallback:
-        raise typer.BadParameter(
-            f"{strategy} is not in this version; leave -s out, and give --chain or --model"
-        )
     from llm_orchestrator.cli import ask as asking
     from llm_orchestrator.cli.prompt import read_messages, read_schema
 
@@ -52,6 +49,11 @@ def run(
         chain=chain,
         max_cost=max_cost,
         options=_given(
+            strategy=strategy,
+            ensemble_size=ensemble_size,
+            capability=capability,
+            confidence=confidence,
+            threshold=threshold,
             system=system,
             temperature=temperature,
             max_tokens=max_tokens,

@@ -1,20 +1,10 @@
 """The options of ``llmo run``."""
 
 from decimal import Decimal, InvalidOperation
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
-
-
-class Strategy(StrEnum):
-    """How an answer is sought."""
-
-    fallback = "fallback"
-    cheapest = "cheapest"
-    fastest = "fastest"
-    ensemble = "ensemble"
 
 
 def _usd(text: str) -> Decimal:
@@ -117,23 +107,58 @@ MaxCost = Annotated[
     ),
 ]
 HowSought = Annotated[
-    Strategy,
+    str | None,
     typer.Option(
         "-s",
         "--strategy",
         metavar="NAME",
-        help="How an answer is sought; only fallback in this version.",
+        show_default=False,
+        help="How an answer is sought: cheapest, fastest, fallback (ask better models until an "
+        "answer convinces), ensemble, vote, judge, classic, specified, capability, weighted. Left "
+        "out: fallback over the chain mixed where several providers have a key and no model is "
+        "configured, else the active model.",
         rich_help_panel=_ASKING,
     ),
 ]
 EnsembleSize = Annotated[
-    int,
+    int | None,
     typer.Option(
         "-e",
         "--ensemble-size",
         metavar="N",
-        min=1,
-        help="Models of an ensemble.",
+        show_default=False,
+        help="Models of an ensemble; 3 where as many can take the prompt.",
+        rich_help_panel=_ASKING,
+    ),
+]
+Capability = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--capability",
+        metavar="WORD",
+        show_default=False,
+        help="What the model must be able to do, such as vision; may be given again.",
+        rich_help_panel=_ASKING,
+    ),
+]
+Confidence = Annotated[
+    str | None,
+    typer.Option(
+        "--confidence",
+        metavar="NAME",
+        show_default=False,
+        help="How fallback knows a good answer: agreement, self_consistency, logprobs, judge, "
+        "learned, phrases.",
+        rich_help_panel=_ASKING,
+    ),
+]
+Threshold = Annotated[
+    float | None,
+    typer.Option(
+        "--threshold",
+        metavar="0..1",
+        show_default=False,
+        help="How sure fallback wants to be; 0.6 when left out.",
         rich_help_panel=_ASKING,
     ),
 ]

@@ -12,6 +12,7 @@ from llm_orchestrator.engine.runtime import Runtime
 from llm_orchestrator.errors import BudgetError, InvalidRequestError, UnsupportedError
 from llm_orchestrator.pipeline.hold import bound
 from llm_orchestrator.providers.table import TABLE
+from llm_orchestrator.routing.levels import LEVELS, level_of
 from llm_orchestrator.types.model import Ability
 from llm_orchestrator.types.money import Pico, usd_text
 from llm_orchestrator.types.provider import Candidate
@@ -34,7 +35,7 @@ class Wish(msgspec.Struct, frozen=True):
         if capability is None:
             return cls()
         words = (capability,) if isinstance(capability, str) else tuple(capability)
-        known = {*ABILITIES, *_ALWAYS, *_LONG, "functions"}
+        known = {*ABILITIES, *_ALWAYS, *_LONG, *LEVELS, "functions"}
         known.update(word for row in TABLE.values() for word in row.capability_words)
         for word in words:
             if word not in known:
@@ -113,6 +114,8 @@ def _why_not(
 def _grants(candidate: Candidate, word: str) -> bool:
     if word in _ALWAYS:
         return True
+    if word in LEVELS:
+        return level_of(candidate.model) > LEVELS.index(word)
     if word in _LONG:
         return (candidate.model.context or 0) >= _LONG[word]
     if word in candidate.provider.capability_words and word not in ABILITIES | {"functions"}:

@@ -79,6 +79,8 @@ def route(runtime: Runtime, request: Request, wanted: Wanted) -> Route:
 
 def _name(runtime: Runtime, wanted: Wanted) -> str | None:
     name = wanted.options.get("strategy")
+    if name == "auto":
+        name = _auto(runtime, wanted)
     if name is not None:
         return name
     if wanted.options.get("capability") is not None and wanted.model is None:
@@ -87,6 +89,19 @@ def _name(runtime: Runtime, wanted: Wanted) -> str | None:
         return None
     configured = runtime.config.routing_strategy
     return None if configured in ("fallback", "specified") else configured
+
+
+def _auto(runtime: Runtime, wanted: Wanted) -> str | None:
+    """Fallback over a chain, or where nothing says which of several providers is meant."""
+    config = runtime.config
+    if wanted.model is not None or wanted.provider is not None:
+        return None
+    if wanted.chain is not None:
+        return "fallback"
+    said = config.routing_strategy or config.active_provider or config.active_model
+    if said or wanted.options.get("capability") is not None:
+        return None
+    return "fallback" if len(runtime.directory.configured()) > 1 else None
 
 
 def _plain(runtime: Runtime, request: Request, wanted: Wanted) -> Route:

@@ -39,6 +39,7 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
     strategy: str | None = None
     user_id: str | None = None
     session_id: str | None = None
+    call_id: str | None = None
 
     @classmethod
     def of(cls, period: str, *, now: dt.datetime | None = None, **others: Any) -> Self:
@@ -201,6 +202,19 @@ class Reports:
         for row in self._query(sql, values):
             yield _shown(dict(zip(names, row, strict=True)))
 
+    def call(self, call_id: str | None) -> dict[str, Any] | None:
+        """One call as `rows` has it, by its id; ``None`` as the id is the last one."""
+        if call_id is None:
+            last = "SELECT call_id FROM calls ORDER BY started_at DESC, call_id DESC LIMIT 1"
+            call_id = next((row[0] for row in self._query(last, [])), None)
+            if call_id is None:
+                return None
+        return next(self.rows(Filter(call_id=call_id)), None)
+
+    def attempts_of(self, call_id: str) -> Iterator[dict[str, Any]]:
+        """The attempts of a call, in the order in which they went out."""
+        return self.rows(Filter(call_id=call_id), attempts=True)
+
     def _query(self, sql: str, values: list[object]) -> Iterator[tuple[Any, ...]]:
         try:
             yield from self._backend.query(sql, values)
@@ -272,7 +286,7 @@ def _shown(row: dict[str, Any]) -> dict[str, Any]:
         if row[name] is not None:
             time = dt.datetime.fromtimestamp(row[name] // 10**6, dt.UTC)
             row[name] = time.replace(microsecond=row[name] % 10**6).isoformat()
-    for name in ("stream", "fallback_used", "usage_estimated"):
+    for name in ("stream", "fallback_used", "usage_estimated", "cache_hit"):
         if row.get(name) is not None:
             row[name] = bool(row[name])
     return {
