@@ -13,6 +13,7 @@ from llm_orchestrator.catalog.refresh import FILE_NAME
 from llm_orchestrator.config.paths import cost_log, store_url
 from llm_orchestrator.config.rows import model_row
 from llm_orchestrator.config.schema import Config
+from llm_orchestrator.engine.caching import open_cache
 from llm_orchestrator.engine.candidates import Candidates
 from llm_orchestrator.engine.found import Found
 from llm_orchestrator.engine.runtime import Runtime
@@ -74,7 +75,7 @@ def build(
     if ledger is not None:
         guards.append(Record(ledger, price_version))
     guards.append(Meter())
-    return Runtime(
+    runtime = Runtime(
         config=config,
         directory=directory,
         catalog=catalog,
@@ -90,6 +91,9 @@ def build(
         ledger=ledger,
         costlog=costlog,
     )
+    if config.cache.enabled:
+        open_cache(runtime)
+    return runtime
 
 
 def _books(config: Config) -> tuple[Ledger | None, CostLog | None]:

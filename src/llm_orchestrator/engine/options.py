@@ -1,7 +1,7 @@
 """What a call may say of how its answer is sought, beside what is asked."""
 
 from collections.abc import Sequence
-from typing import Any, TypedDict, cast
+from typing import Any, Literal, TypedDict, cast
 
 from llm_orchestrator.engine.compose import RequestOptions
 
@@ -24,11 +24,24 @@ class RouteOptions(TypedDict, total=False):
     """The model that judges."""
 
 
-class CallOptions(RequestOptions, RouteOptions, total=False):
+class CacheOptions(TypedDict, total=False):
+    """Whether the answer may be one that is there; left out, the configuration says it."""
+
+    cache: bool | Literal["refresh"]
+    """``True``: give an answer that is there, and keep a new one. ``"refresh"``: ask anew and keep
+    that. ``False``: neither."""
+    cache_ttl: float
+    """Seconds: how old the answer may be, and how long a new one counts. Means ``cache=True``."""
+    cache_tenant: str
+    """Whose answers these are: nobody else gets them. Left out: those of ``user``."""
+
+
+class CallOptions(RequestOptions, RouteOptions, CacheOptions, total=False):
     """All options of a call."""
 
 
 _ROUTE = frozenset(RouteOptions.__annotations__)
+_CACHE = frozenset(CacheOptions.__annotations__)
 
 
 def split(options: CallOptions) -> tuple[RouteOptions, RequestOptions]:
@@ -39,6 +52,6 @@ def split(options: CallOptions) -> tuple[RouteOptions, RequestOptions]:
         if name in _ROUTE:
             if value is not None:
                 route[name] = value
-        else:
+        elif name not in _CACHE:
             request[name] = value
     return cast("RouteOptions", route), cast("RequestOptions", request)

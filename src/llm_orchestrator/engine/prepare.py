@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from llm_orchestrator.engine import labels, planning
+from llm_orchestrator.engine import caching, labels, planning
 from llm_orchestrator.engine.compose import compose
 from llm_orchestrator.engine.messages import MessageLike
 from llm_orchestrator.engine.options import CallOptions, split
@@ -79,6 +79,7 @@ def prepare(
         cap=cap,
     )
     call.notices += notices
+    call.wish = caching.wish(runtime, options, composed, found)
     if found.reason and found.seek is None:
         call.routing = as_json(facts(found))
     return Prepared(call, found, composed.parse)

@@ -3,7 +3,7 @@
 import asyncio
 from contextlib import suppress
 from time import monotonic, perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -17,7 +17,7 @@ from llm_orchestrator.errors import ClosedError, ModelNotFoundError, Orchestrato
 from llm_orchestrator.pipeline.affinity import Affinity
 from llm_orchestrator.pipeline.attempt import Attempt, Call
 from llm_orchestrator.pipeline.breaker import Breaker
-from llm_orchestrator.pipeline.record import call_row
+from llm_orchestrator.pipeline.record import call_row, hit_row
 from llm_orchestrator.pipeline.sender import Sender
 from llm_orchestrator.pipeline.speed import Speed
 from llm_orchestrator.providers.resolve import Directory
@@ -31,6 +31,10 @@ from llm_orchestrator.types.provider import Candidate, Provider
 from llm_orchestrator.types.reply import Reply, Response
 from llm_orchestrator.types.request import Request
 from llm_orchestrator.types.usage import Usage
+
+if TYPE_CHECKING:
+    from llm_orchestrator.pipeline.cache import Cache
+    from llm_orchestrator.pipeline.outer import Outer
 
 _CALLS_END_S = 2.0
 """How long closing waits for calls to end whose connections it has cut."""
@@ -54,6 +58,10 @@ class Runtime(msgspec.Struct, kw_only=True):
     ledger: Ledger | None
     costlog: CostLog | None
     found: Found
+    outer: "list[Outer]" = []
+    """The guards round each request, the outermost first."""
+    cache: "Cache | None" = None
+    """One of them; made when a call first wants it, where the configuration does not."""
     under_way: set[Call] = msgspec.field(default_factory=set)
     """The calls that have begun and are not booked."""
     closed: bool = False
@@ -97,6 +105,8 @@ class Runtime(msgspec.Struct, kw_only=True):
             await self.transport.close()
             await self._booked()
         finally:
+            if self.cache is not None and self.cache.store is not None:
+                await self.cache.store.close()
             if self.ledger is not None:
                 await self.ledger.close()
             if self.costlog is not None and not self.under_way:
@@ -168,6 +178,23 @@ class Runtime(msgspec.Struct, kw_only=True):
             **decided,
         )
         self._book(call_row(call, "ok", cost, usage, answered=answered), call, reply)
+        return reply
+
+    def hit(self, call: Call, kept: Reply, parsed: object) -> Reply:
+        """The reply to a call whose answer was kept; books the call."""
+        self.session.hit(kept.cost_pico)
+        call.routing = f'{{"cached":true,"made_by":"{kept.id}"}}'
+        reply = msgspec.structs.replace(
+            kept,
+            id=call.id,
+            cost_pico=0,
+            parsed=parsed,
+            notices=tuple(dict.fromkeys((*call.notices, *kept.notices))),
+            latency_s=perf_counter() - call.began,
+            cached=True,
+            saved_pico=kept.cost_pico,
+        )
+        self._book(hit_row(call, kept), call, reply)
         return reply
 
     def failed(self, call: Call, error: BaseException) -> None:

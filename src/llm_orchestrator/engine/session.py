@@ -4,7 +4,7 @@ from decimal import Decimal
 from threading import Lock
 
 from llm_orchestrator.pipeline.attempt import Call
-from llm_orchestrator.types.money import to_usd
+from llm_orchestrator.types.money import Pico, to_usd
 from llm_orchestrator.types.usage import Usage
 
 
@@ -18,13 +18,27 @@ class Session:
         self.attempts = 0
         self.unpriced_calls = 0
         """Calls with at least one attempt whose cost nobody knows."""
-        self._pico = 0
+        self.cache_hits = 0
+        """Calls whose answer was there already."""
+        self._pico = self._saved = 0
         self._lock = Lock()
 
     @property
     def cost(self) -> Decimal:
         """USD of everything whose cost is known."""
         return to_usd(self._pico)
+
+    @property
+    def saved(self) -> Decimal:
+        """USD that answers from the cache cost when they were made, as far as that is known."""
+        return to_usd(self._saved)
+
+    def hit(self, saved: Pico | None) -> None:
+        """Count a call whose answer was there."""
+        with self._lock:
+            self.calls += 1
+            self.cache_hits += 1
+            self._saved += saved or 0
 
     def ended(self, call: Call, *, failed: bool) -> tuple[int | None, Usage | None]:
         """Count an ended call; its cost in pico-dollars and its usage, as far as they are known."""

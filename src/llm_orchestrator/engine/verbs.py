@@ -1,32 +1,37 @@
 """A prepared call, answered: whole or as a stream, by the first candidate or by a strategy."""
 
-from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from functools import partial
 
 from llm_orchestrator.engine import answer as answers
 from llm_orchestrator.engine import seeking, streaming
 from llm_orchestrator.engine.prepare import Prepared
 from llm_orchestrator.engine.runtime import Runtime
 from llm_orchestrator.engine.streaming import OnBreak
+from llm_orchestrator.pipeline.outer import Batches, answered, streamed
 from llm_orchestrator.pipeline.replies import pieces
-from llm_orchestrator.types.events import EndEvent, StreamEvent
+from llm_orchestrator.types.events import EndEvent
 from llm_orchestrator.types.reply import Reply, Response
 
 
 async def answer(runtime: Runtime, one: Prepared) -> Reply:
     """The reply."""
+    return await answered(runtime.outer, one.call, partial(_answer, runtime, one))
+
+
+def stream(runtime: Runtime, one: Prepared, on_break: OnBreak) -> Batches:
+    """The events of the reply, in batches; the last one is an `EndEvent`."""
+    return streamed(runtime.outer, one.call, partial(_stream, runtime, one, on_break))
+
+
+async def _answer(runtime: Runtime, one: Prepared) -> Reply:
     if one.route.seek is not None:
         return await seeking.seek(runtime, one.call, one.route, one.route.seek, one.parse)
     return await answers.answer(runtime, one.call, one.rescue(runtime), one.parse)
 
 
-async def stream(
-    runtime: Runtime, one: Prepared, on_break: OnBreak
-) -> AsyncGenerator[Sequence[StreamEvent], None]:
-    """The events of the reply, in batches; the last one is an `EndEvent`.
-
-    A strategy that weighs answers shows its choice at once, when it has made it.
-    """
+async def _stream(runtime: Runtime, one: Prepared, on_break: OnBreak) -> Batches:
+    """A strategy that weighs answers shows its choice at once, when it has made it."""
     if one.route.seek is not None:
         one.call.begin()
         reply = await seeking.seek(runtime, one.call, one.route, one.route.seek, one.parse)

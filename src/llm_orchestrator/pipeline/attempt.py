@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from time import perf_counter, time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from llm_orchestrator.catalog.tokens import quarters
 from llm_orchestrator.errors import (
@@ -26,6 +26,9 @@ from llm_orchestrator.types.reply import AttemptInfo, FinishReason, Response
 from llm_orchestrator.types.request import Part, Reasoning, Request, Text, ToolCall
 from llm_orchestrator.types.usage import Usage
 
+if TYPE_CHECKING:
+    from llm_orchestrator.pipeline.cache_key import Wish
+
 
 class Call:
     """One call: what was asked, by whom, and every attempt made for it."""
@@ -47,6 +50,7 @@ class Call:
         "strategy",
         "tags",
         "user_id",
+        "wish",
     )
 
     def __init__(
@@ -73,6 +77,8 @@ class Call:
         """The most that it may cost: it must not go out when its hold cannot be written."""
         self.routing: str | None = None
         """Who was to be asked and why, as JSON text, for the ledger."""
+        self.wish: Wish | None = None
+        """How its answer may come from the cache and be kept; ``None``: not at all."""
         self.done = False
         """It has ended and is booked."""
         self.shown = False

@@ -7,6 +7,7 @@ from llm_orchestrator.errors import ClosedError, OrchestratorError
 from llm_orchestrator.pipeline.attempt import Attempt, Call
 from llm_orchestrator.pipeline.guard import Guard
 from llm_orchestrator.store.rows import AttemptRow, CallRow, CallStatus, SettlementRow
+from llm_orchestrator.types.reply import Reply
 from llm_orchestrator.types.usage import Usage
 
 if TYPE_CHECKING:
@@ -121,6 +122,16 @@ def call_row(
         row.cache_read_tokens = usage.cache_read_tokens
         row.cache_write_tokens = usage.cache_write_tokens
         row.reasoning_tokens = usage.reasoning_tokens
+    return row
+
+
+def hit_row(call: Call, kept: Reply) -> CallRow:
+    """The row of a call whose answer was there: nothing was sent, so nothing was used."""
+    row = call_row(call, "ok", 0, Usage())
+    row.provider = kept.provider
+    row.model = kept.model
+    row.cache_hit = True
+    row.saved_pico = kept.cost_pico
     return row
 
 

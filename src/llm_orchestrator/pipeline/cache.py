@@ -1,0 +1,242 @@
+"""The exact cache: the same request is paid once, however often and by however many it is asked."""
+
+import logging
+import os
+import time
+import weakref
+from collections.abc import Callable
+from contextlib import aclosing
+from typing import Any, Protocol
+
+from llm_orchestrator.errors import OrchestratorError
+from llm_orchestrator.pipeline.attempt import Call
+from llm_orchestrator.pipeline.cache_key import Keys, Wish
+from llm_orchestrator.pipeline.flights import Flights, Lead
+from llm_orchestrator.pipeline.kept import lifetime, pack, unpack
+from llm_orchestrator.pipeline.outer import Answering, Batches, Streaming
+from llm_orchestrator.pipeline.replies import pieces
+from llm_orchestrator.store.cache import CacheStore
+from llm_orchestrator.store.cache_memory import Memory
+from llm_orchestrator.store.cache_rows import CacheRow, Found
+from llm_orchestrator.types.events import EndEvent
+from llm_orchestrator.types.reply import Reply, Response
+
+log = logging.getLogger("llm_orchestrator")
+
+_FRESH_US = 60_000_000
+"""How long memory is trusted where answers also lie elsewhere, and may be cleared there."""
+
+
+class Books(Protocol):
+    """Who books calls that ended here."""
+
+    def hit(self, call: Call, kept: Reply, parsed: object) -> Reply:
+        """The reply to a call whose answer was there; books the call."""
+
+    def failed(self, call: Call, error: BaseException) -> None:
+        """A call ended without an answer; books it."""
+
+
+class Cache:
+    """A guard round requests: gives answers that are there, keeps those that come.
+
+    ``store`` is where answers lie beside this process's memory, if anywhere.
+    """
+
+    def __init__(
+        self,
+        books: Books,
+        memory: Memory,
+        store: CacheStore | None = None,
+        *,
+        entry_bytes: int = 2**20,
+        keep_cut: bool = False,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.keys = Keys()
+        self.memory = memory
+        self.store = store
+        self._books = books
+        self._entry_bytes = entry_bytes
+        self._keep_cut = keep_cut
+        self._clock = clock
+        self._told = False
+        self._flights = Flights()
+        _CACHES.add(self)
+
+    async def answer(self, call: Call, inner: Answering) -> Reply:
+        """The reply, kept or new."""
+        wish = call.wish
+        key = None if wish is None else self._key(wish)
+        if wish is None or key is None:
+            return await inner()
+        lead = None
+        if not wish.refresh:
+            turn = await self._turn(call, wish, key)
+            if isinstance(turn, Reply):
+                return turn
+            lead = turn
+        notices = frozenset(call.notices)
+        try:
+            reply = await inner()
+        except BaseException as error:
+            if lead is not None:
+                self._flights.lost(lead, failed=isinstance(error, OrchestratorError))
+            raise
+        self._keep(key, wish, reply, notices, lead)
+        return reply
+
+    async def stream(self, call: Call, inner: Streaming) -> Batches:
+        """The events of the reply, kept or new."""
+        wish = call.wish
+        key = None if wish is None else self._key(wish)
+        lead = None
+        if wish is not None and key is not None and not wish.refresh:
+            call.begin()
+            turn = await self._turn(call, wish, key)
+            if isinstance(turn, Reply):
+                yield (*pieces(_response(turn)), EndEvent(turn))
+                return
+            lead = turn
+        notices = frozenset(call.notices)
+        try:
+            async with aclosing(inner()) as batches:
+                async for batch in batches:
+                    last = batch[-1]
+                    if type(last) is EndEvent and wish is not None and key is not None:
+                        self._keep(key, wish, last.reply, notices, lead)
+                    if lead is None:
+                        yield batch
+                        continue
+                    lead.progress += 1
+                    lead.paused = True
+                    yield batch
+                    lead.paused = False
+        except BaseException as error:
+            if lead is not None:
+                self._flights.lost(lead, failed=isinstance(error, OrchestratorError))
+            raise
+        if lead is not None:
+            self._flights.lost(lead, failed=True)  # unless it has landed
+
+    def _key(self, wish: Wish) -> str | None:
+        try:
+            return self.keys.of(wish)
+        except (TypeError, ValueError, RecursionError):
+            return None  # it cannot be sent either, and that is told there
+
+    async def _turn(self, call: Call, wish: Wish, key: str) -> Reply | Lead | None:
+        """The reply that is there; or whether to ask for those who wait as well."""
+        now_us = int(self._clock() * 1e6)
+        found = self.memory.get(key, now_us)
+        if found is not None and (reply := self._given(call, wish, key, found)) is not None:
+            return reply
+        lead: Lead | None = None
+        try:
+            turn = await self._flights.turn(key)
+            if isinstance(turn, Lead):
+                lead = turn
+                found = None if self.store is None else await self.store.find(key)
+            else:
+                found = turn if isinstance(turn, Found) else None
+            if found is not None:
+                reply = self._given(call, wish, key, found)
+                if reply is not None and lead is not None:
+                    self._remember(key, found)
+                    self._flights.landed(lead, found)
+                return lead if reply is None else reply
+        except BaseException as error:
+            if lead is not None:
+                self._flights.lost(lead, failed=False)
+            if not call.done:
+                self._books.failed(call, error)
+            raise
+        return lead
+
+    def _given(self, call: Call, wish: Wish, key: str, found: Found) -> Reply | None:
+        """The reply of a kept answer; ``None`` when it is too old, or not what was asked for."""
+        if not found.counts(int(self._clock() * 1e6), wish.ttl):
+            return None
+        kept = unpack(found.body)
+        if kept is None:
+            return None
+        parsed: Any = None
+        if wish.parse is not None and kept.finish_reason != "tool_calls":
+            try:
+                parsed = wish.parse(kept.content)
+            except OrchestratorError:
+                return None  # another type with the same schema
+        if self.store is not None:
+            self.store.hit(key)
+        return self._books.hit(call, kept, parsed)
+
+    def _keep(
+        self, key: str, wish: Wish, reply: Reply, notices: frozenset[str], lead: Lead | None
+    ) -> None:
+        """Keep the answer, if it is one to keep, and give it to those who wait."""
+        found = None
+        try:
+            seconds = lifetime(reply, wish.ttl, keep_cut=self._keep_cut)
+            if seconds > 0:
+                found = self._packed(key, wish, reply, notices, seconds)
+        except Exception as error:  # noqa: BLE001 - the answer is paid for, and is given
+            if not self._told:
+                self._told = True
+                log.warning("an answer could not be kept: %s", error)
+        if lead is None:
+            return
+        if found is None:
+            self._flights.lost(lead, failed=True)
+        else:
+            self._flights.landed(lead, found)
+
+    def _packed(
+        self, key: str, wish: Wish, reply: Reply, notices: frozenset[str], seconds: float
+    ) -> Found | None:
+        body = pack(reply, notices)
+        now_us = int(self._clock() * 1e6)
+        found = Found(body, now_us, now_us + int(seconds * 1e6))
+        if len(body) > self._entry_bytes:
+            return found  # for those who wait now
+        self._remember(key, found)
+        if self.store is not None:
+            self.store.put(
+                CacheRow(
+                    key=key,
+                    body=body,
+                    created_at=found.created_at,
+                    expires_at=found.expires_at,
+                    tenant=wish.tenant,
+                    provider=reply.provider,
+                    model=reply.model,
+                    cost_pico=reply.cost_pico,
+                )
+            )
+        return found
+
+    def _remember(self, key: str, found: Found) -> None:
+        until = found.expires_at
+        if self.store is not None:
+            until = min(until, int(self._clock() * 1e6) + _FRESH_US)
+        self.memory.put(key, found, until)
+
+    def forget_flights(self) -> None:
+        """In a forked child: those who ask stayed with the parent."""
+        self._flights = Flights()
+
+
+def _response(reply: Reply) -> Response:
+    return Response(
+        reply.parts, reply.finish_reason, reply.usage, reply.model, reply.id, extra=reply.extra
+    )
+
+
+_CACHES: weakref.WeakSet[Cache] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for cache in list(_CACHES):
+        cache.forget_flights()
+
+
+os.register_at_fork(after_in_child=_after_fork)
