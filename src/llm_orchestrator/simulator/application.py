@@ -8,6 +8,7 @@ from aiohttp import web
 
 from llm_orchestrator.simulator.anthropic.messages import Messages
 from llm_orchestrator.simulator.anthropic.routes import AnthropicRoutes
+from llm_orchestrator.simulator.batches.control import BatchControl
 from llm_orchestrator.simulator.bedrock.converse import Converse
 from llm_orchestrator.simulator.bedrock.routes import BedrockRoutes
 from llm_orchestrator.simulator.cohere.chat import Chat as CohereChat
@@ -21,6 +22,8 @@ from llm_orchestrator.simulator.gemini.claude import ClaudeRoutes
 from llm_orchestrator.simulator.gemini.generate import Generate
 from llm_orchestrator.simulator.gemini.place import Place
 from llm_orchestrator.simulator.gemini.routes import PROJECT, VERSIONS, GeminiRoutes
+from llm_orchestrator.simulator.openai.batch_lane import OpenAILane
+from llm_orchestrator.simulator.openai.batches import FileBatches
 from llm_orchestrator.simulator.openai.chat import Chat
 from llm_orchestrator.simulator.openai.routes import OpenAIRoutes
 from llm_orchestrator.simulator.refusal import Refusal
@@ -47,6 +50,7 @@ def application(world: World) -> web.Application:
     gemini, cohere = GeminiRoutes(world), CohereRoutes(world)
     app = web.Application(client_max_size=world.settings.max_body, middlewares=[_in_its_words])
     app.add_routes(Control(world).routes())
+    app.add_routes(BatchControl(world).routes())
     for provider in PROVIDERS:
         app.add_routes(CompatRoutes(world, provider).routes())
     app.add_routes(AzureRoutes(world).routes())
@@ -71,6 +75,7 @@ def application(world: World) -> web.Application:
         app.router.add_get(f"/{VERSIONS}{tail}", handlers[2])
     for prefix in ("/openai/v1", "/v1"):
         app.add_routes(openai.routes(prefix))
+        app.add_routes(FileBatches(world, Chat(), OpenAILane()).routes(prefix))
     for prefix in ("/anthropic/v1", "/v1"):
         app.add_routes(anthropic.routes(prefix))
     return app

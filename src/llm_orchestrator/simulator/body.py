@@ -20,7 +20,12 @@ async def raw_body(request: web.Request) -> bytes:
     try:
         return await request.read()
     except web.HTTPRequestEntityTooLarge as error:
-        raise Refusal(413, "Request exceeds the maximum size.", type="request_too_large") from error
+        raise too_large() from error
+
+
+def too_large() -> Refusal:
+    """A 413."""
+    return Refusal(413, "Request exceeds the maximum size.", type="request_too_large")
 
 
 async def json_body(request: web.Request) -> dict[str, Any]:

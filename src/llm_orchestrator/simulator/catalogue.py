@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -118,6 +118,28 @@ SUPPLEMENTS: dict[tuple[str, str], dict[str, int]] = {
     ("perplexity", "sonar-deep-research"): {"citation": 2_000_000, "reasoning": 3_000_000},
 }
 """Charges of a provider's model that the price file has no name for, in picodollars a token."""
+
+
+_CACHED: Final = ("cache_read", "cache_write", "cache_write_1h")
+DISCOUNTS: Final[dict[str, Entry]] = {
+    "openai": {"percent": 50, "keep": _CACHED},
+    "anthropic": {"percent": 50},
+    "gemini": {"percent": 50, "keep": _CACHED},
+    "vertex": {"percent": 50, "keep": _CACHED},
+    "bedrock": {"percent": 50, "keep": _CACHED},
+    "mistral": {"percent": 50},
+    "groq": {"percent": 50, "keep": _CACHED},
+    "openrouter": {"percent": 50, "keep": _CACHED},
+    "deepinfra": {"percent": 20, "keep": _CACHED},
+    "together": {
+        "percent": 0,
+        "models": {
+            "meta-llama/Llama-3.3-70B-Instruct-Turbo": 50,
+            "openai/whisper-large-v3": 50,
+        },
+    },
+}
+"""What providers take off the price of a batch, in percent; `keep` are rates without discount."""
 
 
 def simulated(name: str) -> Entry | None:

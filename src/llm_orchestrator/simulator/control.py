@@ -24,6 +24,7 @@ def show_rule(rule: Rule) -> dict[str, Any]:
         "model": rule.model,
         "account": rule.account,
         "provider": rule.provider,
+        "on": rule.on,
         "count": rule.count,
         "rate": rule.rate,
         "hits": rule.hits,
@@ -32,6 +33,7 @@ def show_rule(rule: Rule) -> dict[str, Any]:
         "seconds": rule.fault.seconds,
         "retry_after": rule.fault.retry_after,
         "status": rule.fault.status,
+        "share": rule.fault.share,
     }
 
 
@@ -61,18 +63,19 @@ class Control:
                 "ok": True,
                 "seed": settings.seed,
                 "latency": self._world.latency.profile,
-                "speed": settings.speed,
+                "speed": self._world.clock.speed,
                 "fault_rate": settings.fault_rate,
                 "timings": self._world.timings,
             }
         )
 
     async def ledger(self, request: web.Request) -> web.Response:
-        """`?since=SEQ` leaves out the rows up to SEQ."""
+        """`?since=SEQ` leaves out the rows up to SEQ; `?items=1` shows each item of a batch."""
         since = request.query.get("since", "0")
         if not since.isdigit():
             return _json({"error": "'since' is a sequence number"}, 400)
-        return _json(self._world.bill.view(int(since)))
+        await self._world.batches.catch_up_all()
+        return _json(self._world.bill.view(int(since), items="items" in request.query))
 
     async def log(self, _: web.Request) -> web.Response:
         now = round(self._world.clock.ticks() - self._world.started, 4)
@@ -114,6 +117,7 @@ class Control:
         self._world.reset()
         if options.get("ledger"):
             self._world.bill.clear()
+            self._world.batches.clear()
         return _json({"ok": True})
 
 

@@ -5,26 +5,26 @@ from __future__ import annotations
 import asyncio
 import gzip
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from aiohttp import web
 
 from llm_orchestrator.simulator import failover, faults
-from llm_orchestrator.simulator.answers import Answer, generate
 from llm_orchestrator.simulator.ask import Ask
 from llm_orchestrator.simulator.body import json_body
+from llm_orchestrator.simulator.compose import compose
 from llm_orchestrator.simulator.delivery import Delivery, Pacer, hang_up
 from llm_orchestrator.simulator.faults import KINDS, Fault
 from llm_orchestrator.simulator.latency import Pace
-from llm_orchestrator.simulator.prices import Usage
 from llm_orchestrator.simulator.refusal import Refusal
-from llm_orchestrator.simulator.wire import Reply, Wire
+from llm_orchestrator.simulator.wire import Wire
 from llm_orchestrator.simulator.world import World, account_of
 
-_PAGE = (
+PAGE: Final = (
     "<html>\n<head><title>502 Bad Gateway</title></head>\n<body>\n<center><h1>502 Bad Gateway"
     "</h1></center>\n<hr><center>edge</center>\n</body>\n</html>\n"
 )
+"""What a proxy says when there is nobody behind it."""
 
 
 class Exchange:
@@ -174,7 +174,7 @@ class Exchange:
             hang_up(self._request, reset=fault.name == "reset")
             return web.Response()
         if fault.name == "bad-gateway":
-            return self._error(fault.status, _PAGE.encode(), {"Content-Type": "text/html"}, "502")
+            return self._error(fault.status, PAGE.encode(), {"Content-Type": "text/html"}, "502")
         refusal = self._wire.fault(fault, ask)
         refusal.retry_after = fault.retry_after
         return self._refuse(refusal, packed=fault.name == "gzip-error")
@@ -210,27 +210,9 @@ class Exchange:
             refusal = self._wire.fault(replace(fault, name="server-error", status=500), ask)
             refusal.status, refusal.outcome = 200, name
             return self._refuse(refusal)
-        ask.unicode, ask.uncounted = name == "split-utf8", name == "no-usage"
-        if name == "content-filter":
-            ask.silent = "blocked"
-        answers = _changed(generate(ask, self._world.seed), fault)
-        cache = self._wire.cached(self._world, self._account, ask)
-        usage = Usage(
-            input_tokens=ask.input_tokens,
-            cache_read_tokens=cache.read,
-            cache_write_tokens=cache.write_5m + cache.write_1h,
-            cache_write_1h_tokens=cache.write_1h,
-            citation_tokens=ask.citations,
-            searches=ask.searches,
-        )
+        reply = compose(self._world, self._wire, self._account, self._number, ask, fault)
         if name != "error-first":  # else nothing is generated, and nothing is owed
-            self._row.usage = usage
-        total = replace(
-            usage,
-            output_tokens=sum(a.output_tokens for a in answers),
-            reasoning_tokens=sum(a.thinking_tokens for a in answers),
-        )
-        reply = Reply(self._world, self._number, ask, answers, total, cache)
+            self._row.usage = replace(reply.usage, output_tokens=0, reasoning_tokens=0)
         pacer = Pacer(
             self._world.clock,
             self._pace(ask),
@@ -260,15 +242,3 @@ def _key_or_nothing(wire: Wire, request: web.Request) -> str:
         return wire.key(request)
     except Refusal:
         return ""
-
-
-def _changed(answers: list[Answer], fault: Fault | None) -> list[Answer]:
-    """Answers as a content fault makes them."""
-    name = fault.name if fault else ""
-    if name == "empty":
-        return [Answer() for _ in answers]
-    if name == "filtered" and fault:
-        for answer in answers:
-            answer.pieces = [p for p in answer.pieces if p.kind == "text"][: fault.after]
-            answer.calls, answer.finish, answer.stop_sequence = [], "content_filter", None
-    return answers

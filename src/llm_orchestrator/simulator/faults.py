@@ -11,7 +11,11 @@ Three ways to get one:
 
 Keys: `times` (only the first n attempts of this account on this model; 0 = all), `after` (tokens
 before it strikes, or for `malformed` the number of the broken event), `seconds`, `retry_after`,
-`status`.
+`status`, `share` (of a batch's items).
+
+A rule strikes requests that generate, unless `on` names a batch operation: upload, create, poll,
+list, results, cancel, delete (`*` = all of these and requests). Faults that only batches have
+strike `create`, and then only that batch.
 """
 
 from __future__ import annotations
@@ -40,6 +44,7 @@ class Fault:
     seconds: float = 0.0
     retry_after: float | None = None
     status: int = 0
+    share: float = 0.1
 
     def strikes(self, attempt: int) -> bool:
         """Whether this attempt (from 1) of an account on a model is hit."""
@@ -47,7 +52,10 @@ class Fault:
 
 
 def _kinds() -> dict[str, Fault]:
-    """Stages: status (an error reply), socket (before headers), late (a delay), stream, content."""
+    """By stage: status (an error reply), socket (before headers), late (a delay), stream, content.
+
+    A fault of the stage `batch` tells what becomes of a batch that was accepted.
+    """
     statuses = {
         "rate-limit": Fault("rate-limit", "status", status=429, retry_after=2.0),
         "rate-limit-bare": Fault("rate-limit-bare", "status", status=429),
@@ -84,7 +92,20 @@ def _kinds() -> dict[str, Fault]:
         Fault("empty", "content"),
         Fault("filtered", "content", after=8),
     ]
-    return statuses | {fault.name: fault for fault in others}
+    batches = [
+        Fault("lost-reply", "batch"),
+        Fault("lost-reply-reset", "batch"),
+        Fault("error-after-accept", "batch", status=500),
+        Fault("batch-failed", "batch"),
+        Fault("batch-expired", "batch", share=0.5),
+        Fault("item-errors", "batch", status=500),
+        Fault("garbage-results", "batch"),
+        Fault("unknown-ids", "batch"),
+        Fault("doubled-results", "batch"),
+        Fault("missing-results", "batch"),
+        Fault("lost-results", "batch"),
+    ]
+    return statuses | {fault.name: fault for fault in [*others, *batches]}
 
 
 KINDS: Final = _kinds()
@@ -121,7 +142,7 @@ def _pair(option: str) -> tuple[str, str]:
 
 def configure(fault: Fault, options: dict[str, Any]) -> Fault:
     """A fault with other figures; values may be text."""
-    whole, real = ("times", "after", "status"), ("seconds", "retry_after")
+    whole, real = ("times", "after", "status"), ("seconds", "retry_after", "share")
     figures: dict[str, Any] = {}
     for key, value in options.items():
         try:
@@ -151,15 +172,17 @@ class Rule:
     model: str = "*"
     account: str = "*"
     provider: str = "*"
+    on: str = "request"
     count: int | None = None
     rate: float = 1.0
     hits: int = 0
 
-    def matches(self, provider: str, account: str, model: str) -> bool:
+    def matches(self, provider: str, account: str, model: str, on: str) -> bool:
         """Whether the rule still has hits left and covers this request."""
         left = self.count is None or self.hits < self.count
         return (
             left
+            and fnmatchcase(on, self.on)
             and fnmatchcase(model, self.model)
             and fnmatchcase(account, self.account)
             and fnmatchcase(provider, self.provider)
@@ -197,6 +220,7 @@ class FaultBook:
         rule = Rule(id=self._next, fault=parse(name))
         for key in ("model", "account", "provider"):
             setattr(rule, key, str(spec.pop(key, "*")))
+        rule.on = str(spec.pop("on", "create" if rule.fault.stage == "batch" else "request"))
         count = spec.pop("count", None)
         rule.count = None if count is None else int(count)
         rule.rate = float(spec.pop("rate", 1.0))
@@ -205,10 +229,10 @@ class FaultBook:
         self.rules.append(rule)
         return rule
 
-    def ruled(self, provider: str, account: str, model: str) -> Fault | None:
+    def ruled(self, provider: str, account: str, model: str, on: str = "request") -> Fault | None:
         """The fault of the first rule that strikes this request."""
         for rule in self.rules:
-            if not rule.matches(provider, account, model):
+            if not rule.matches(provider, account, model, on):
                 continue
             if rule.rate < 1 and Draw(self._seed, rule.id, *self._count(rule)).fraction() >= (
                 rule.rate

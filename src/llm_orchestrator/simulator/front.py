@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from aiohttp import web
 
 from llm_orchestrator.simulator.body import encode
 from llm_orchestrator.simulator.refusal import Refusal
-from llm_orchestrator.simulator.world import World
+
+if TYPE_CHECKING:
+    from llm_orchestrator.simulator.world import World
 
 
 class Front(Protocol):

@@ -5,14 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from llm_orchestrator.simulator import catalogue
 from llm_orchestrator.simulator.catalogue import Entry
 from llm_orchestrator.simulator.models import Model
 
+BATCH: Final = "batch"
+"""The service tier of what batches cost."""
 PICO = Decimal("0.000000000001")
 MILLION = Decimal(1_000_000)
+
+
+_TOKENS: Final = ("input", "output", "cache_read", "cache_write", "cache_write_1h")
+"""Rates that a discount on batches may change."""
 
 
 @dataclass(slots=True)
@@ -42,6 +48,15 @@ def _rates(price: Mapping[str, Any]) -> dict[str, Decimal]:
     return {name: Decimal(value) * PICO for name, value in price.items() if isinstance(value, int)}
 
 
+def _discounted(model: Model, rates: Mapping[str, Decimal]) -> dict[str, Decimal]:
+    """The rates that the provider's general discount changes."""
+    discount = catalogue.DISCOUNTS.get(model.provider, {})
+    percent = discount.get("models", {}).get(model.id, discount.get("percent", 0))
+    kept = discount.get("keep", ())
+    share = Decimal(100 - percent) / 100
+    return {n: rates[n] * share for n in _TOKENS if n in rates and n not in kept}
+
+
 def _override(price: Mapping[str, Any]) -> Entry:
     """A row from dollars a million tokens, the way price pages print them."""
     picos = {}
@@ -57,7 +72,8 @@ class Prices:
     """Prices by provider and model.
 
     `overrides` maps a model (or "provider/model") to dollars a million tokens:
-    {"sim-chat": {"input": "0.15", "output": "0.60", "cache_read": "0.075"}}.
+    {"sim-chat": {"input": "0.15", "output": "0.60", "cache_read": "0.075"}}. What batches cost is
+    the model's own batch price, else its provider's discount (`catalogue.DISCOUNTS`).
     """
 
     def __init__(
@@ -89,6 +105,8 @@ class Prices:
             rates |= _rates(layer)
             if tier and isinstance(layer.get(tier), Mapping):
                 rates |= _rates(layer[tier])
+        if tier == BATCH and BATCH not in price:
+            rates |= _discounted(model, rates)
         return rates
 
     def parts(

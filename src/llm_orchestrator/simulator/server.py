@@ -11,6 +11,7 @@ from typing import Any, Self
 from aiohttp import web
 
 from llm_orchestrator.simulator.application import application
+from llm_orchestrator.simulator.batches.control import paid_twice, view
 from llm_orchestrator.simulator.compat.routes import PROVIDERS
 from llm_orchestrator.simulator.control import show_rule
 from llm_orchestrator.simulator.world import Settings, World
@@ -30,6 +31,8 @@ class Simulator:
         self.port = port
         self.world = World(Settings(**settings))
         self._runner: web.AppRunner | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread = 0
 
     @property
     def url(self) -> str:
@@ -73,9 +76,41 @@ class Simulator:
         """The `base_url` of a client of Cohere."""
         return f"{self.url}/cohere"
 
-    def ledger(self, since: int = 0) -> dict[str, Any]:
+    def ledger(self, since: int = 0, *, items: bool = False) -> dict[str, Any]:
         """The bill, as `GET /_ledger` shows it."""
-        return self.world.bill.view(since)
+        self._catch_up()
+        return self.world.bill.view(since, items=items)
+
+    def batches(self) -> dict[str, Any]:
+        """Every batch that was accepted, as `GET /_batches` shows it."""
+        self._catch_up()
+        return view(self.world)
+
+    def paid_twice(self) -> dict[str, Any]:
+        """What was paid for in two batches, as `GET /_batches/paid-twice` shows it."""
+        self._catch_up()
+        return paid_twice(self.world)
+
+    def set_batches(self, **settings: Any) -> None:
+        """Change fields of `BatchSettings` for batches from now on."""
+        self.world.batches.book.change(settings)
+
+    def advance(self, seconds: float) -> float:
+        """Let virtual time jump; returns what it is then, in seconds since 1970."""
+        self.world.clock.advance(seconds)
+        return self.world.clock.virtual()
+
+    def _catch_up(self) -> None:
+        """Have done what batches should have done by now, in the thread that serves."""
+        if self._loop is None or self._loop.is_closed():
+            return
+        batches = self.world.batches
+        if self._thread == threading.get_ident():
+            batches.catch_up_now()
+        elif self._loop.is_running():
+            asyncio.run_coroutine_threadsafe(batches.catch_up_all(scan=True), self._loop).result(
+                120
+            )
 
     def log(self) -> list[dict[str, Any]]:
         """Every request seen since the last reset."""
@@ -101,6 +136,7 @@ class Simulator:
         site = web.TCPSite(runner, self.host, self.port, backlog=1024)
         await site.start()
         self._runner = runner
+        self._loop, self._thread = asyncio.get_running_loop(), threading.get_ident()
         self.port = runner.addresses[0][1]
         return self
 
@@ -109,6 +145,8 @@ class Simulator:
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
+        self._loop = None
+        self.world.batches.close()
         self.world.bill.stop()
 
     async def __aenter__(self) -> Self:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from aiohttp import web
 
@@ -17,7 +17,9 @@ from llm_orchestrator.simulator.frames import Frame, SpareParts, Step
 from llm_orchestrator.simulator.front import Front
 from llm_orchestrator.simulator.prices import Usage
 from llm_orchestrator.simulator.refusal import Refusal
-from llm_orchestrator.simulator.world import World
+
+if TYPE_CHECKING:
+    from llm_orchestrator.simulator.world import World
 
 
 @dataclass(slots=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from llm_orchestrator.simulator import catalogue, failover
+from llm_orchestrator.simulator.batches.store import Batches
 from llm_orchestrator.simulator.bill import Bill
 from llm_orchestrator.simulator.caches import Cache
 from llm_orchestrator.simulator.clock import Clock
@@ -30,7 +31,8 @@ class Settings:
     `rpm`, `tpm` and `in_flight` are per account and model; empty `keys` take any key; `max_body`
     is in bytes; `mix` maps a fault, as in a model name, to its weight; `prices` maps a model to
     dollars a million tokens; `cache_minimum` is in tokens. `aws_secrets` maps an access key id to
-    its secret; when it is empty, the secret of any id is `secret-of-<id>`.
+    its secret; when it is empty, the secret of any id is `secret-of-<id>`. `batch` maps settings of
+    `BatchSettings`, or `<provider>.<setting>`, to values.
     """
 
     seed: int = 1
@@ -49,6 +51,7 @@ class Settings:
     ledger_file: Path | None = None
     cache_minimum: int = 1024
     max_body: int = 32 * 1024 * 1024
+    batch: Mapping[str, Any] = field(default_factory=dict)
 
 
 class World:
@@ -68,6 +71,7 @@ class World:
         self.limits = Limits(self.clock, settings.rpm, settings.tpm, settings.in_flight)
         self.cache = Cache(self.clock, settings.cache_minimum)
         self.kept: dict[str, dict[str, Any]] = {}  # stored responses by id, oldest first
+        self.batches = Batches(self, settings.batch)
         self.log: deque[dict[str, Any]] = deque(maxlen=200_000)
         self.started = self.clock.ticks()
         self._requests = 0

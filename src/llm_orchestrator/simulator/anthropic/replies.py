@@ -36,7 +36,7 @@ def usage(reply: Reply, output: int, thinking: int) -> dict[str, Any]:
         },
         "output_tokens": output,
         "output_tokens_details": {"thinking_tokens": thinking},
-        "service_tier": "standard",
+        "service_tier": reply.ask.tier or "standard",
     }
 
 

@@ -64,7 +64,8 @@ def _object(text: str) -> dict[str, Any]:
 
 
 def _tail(reply: Reply) -> dict[str, Any]:
-    tier = {"serviceTier": {"type": reply.ask.tier}} if reply.ask.tier else {}
+    name = reply.ask.tier.replace("batch", "")
+    tier = {"serviceTier": {"type": name}} if name else {}
     latency = reply.ask.options.get("latency", 300)
     return {"usage": usage(reply), "metrics": {"latencyMs": latency}} | tier
 

@@ -26,7 +26,12 @@ _FINISH: Final = {
     "unsigned": "MISSING_THOUGHT_SIGNATURE",
 }
 _HARM: Final = [{"category": "HARM_CATEGORY_DANGEROUS_CONTENT", "probability": "HIGH"}]
-_TRAFFIC: Final = {"": "ON_DEMAND", "flex": "ON_DEMAND_FLEX", "priority": "ON_DEMAND_PRIORITY"}
+_TRAFFIC: Final = {
+    "": "ON_DEMAND",
+    "batch": "ON_DEMAND",
+    "flex": "ON_DEMAND_FLEX",
+    "priority": "ON_DEMAND_PRIORITY",
+}
 
 
 @dataclass(slots=True)

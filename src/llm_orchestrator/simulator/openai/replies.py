@@ -35,7 +35,7 @@ class Writer:
             "object": "chat.completion.chunk" if self.ask.stream else "chat.completion",
             "created": int(world.clock.now()),
             "model": model.snapshot,
-            "service_tier": self.ask.tier or "default",
+            "service_tier": self.ask.tier.replace("batch", "") or "default",
             "system_fingerprint": world.id("fp_", 10, model.id),
         }
 

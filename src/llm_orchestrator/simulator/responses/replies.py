@@ -52,7 +52,7 @@ def response(reply: Reply, status: str, output: list[dict[str, Any]]) -> dict[st
         "parallel_tool_calls": ask.parallel,
         "previous_response_id": given.get("previous_response_id"),
         "reasoning": {"effort": ask.options["effort"], "summary": None},
-        "service_tier": ask.tier or "default",
+        "service_tier": ask.tier.replace("batch", "") or "default",
         "store": given.get("store") is not False,
         "temperature": given.get("temperature", 1.0),
         "text": given.get("text") or {"format": {"type": "text"}},

@@ -1,0 +1,121 @@
+"""Answers items of batches with the machinery of real-time requests, at the price of batches."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from llm_orchestrator.simulator import faults
+from llm_orchestrator.simulator.batches.lane import Answered, Entry
+from llm_orchestrator.simulator.body import encode
+from llm_orchestrator.simulator.clock import rfc3339
+from llm_orchestrator.simulator.compose import compose
+from llm_orchestrator.simulator.draw import Draw
+from llm_orchestrator.simulator.faults import Fault
+from llm_orchestrator.simulator.prices import BATCH, picos
+from llm_orchestrator.simulator.refusal import Refusal
+
+if TYPE_CHECKING:
+    from llm_orchestrator.simulator.batches.batch import Batch
+    from llm_orchestrator.simulator.world import World
+
+_STAGES: Final = ("status", "content")
+
+
+class _Kind(msgspec.Struct):
+    """What decides about the kind of an answer, whatever the wire: forms and lengths."""
+
+    model: str = ""
+    response_format: msgspec.Raw = msgspec.Raw(b"")
+    text: msgspec.Raw = msgspec.Raw(b"")
+    output_config: msgspec.Raw = msgspec.Raw(b"")
+    tools: msgspec.Raw = msgspec.Raw(b"")
+    generationConfig: msgspec.Raw = msgspec.Raw(b"")  # noqa: N815  the wire's name
+
+
+_kind = msgspec.json.Decoder(_Kind).decode
+
+
+class Answerer:
+    """Answers the items of one batch."""
+
+    def __init__(self, world: World, batch: Batch) -> None:
+        self._world = world
+        self._batch = batch
+        self._wire = batch.lane.wire(batch)
+        self._day = rfc3339(batch.timeline.created)[:10]
+        self._light: dict[object, Answered] = {}
+
+    def answer(self, entry: Entry, item: int) -> Answered:
+        """The answer to an item, or its refusal."""
+        if not self._batch.settings.light:
+            return self._answer(entry, item)
+        try:
+            kind = _kind(entry.body)
+        except msgspec.MsgspecError:
+            return self._answer(entry, item)
+        forms = (kind.response_format, kind.text, kind.output_config, kind.tools)
+        key = (kind.model, *map(bytes, forms), bytes(kind.generationConfig))
+        if key not in self._light:
+            self._light[key] = self._answer(entry, item)
+        return self._light[key]
+
+    def _answer(self, entry: Entry, item: int) -> Answered:
+        number = self._world.number()
+        request_id = self._wire.request_id(self._world, number)
+        try:
+            return self._given(entry, number, request_id, self._struck(item))
+        except Refusal as refusal:
+            return self._refused(refusal, request_id)
+
+    def _struck(self, item: int) -> Fault | None:
+        """The fault of this item: each n-th one for a fault, any for the usual failures."""
+        batch = self._batch
+        if batch.fault and batch.fault.name == "item-errors" and batch.hit(item):
+            return batch.fault
+        share = batch.settings.failures
+        if share and Draw(self._world.seed, "fails", batch.id, item).fraction() < share:
+            return faults.KINDS["server-error"]
+        return None
+
+    def _given(self, entry: Entry, number: int, request_id: str, struck: Fault | None) -> Answered:
+        if struck:
+            raise self._batch.lane.struck(struck)
+        batch, wire = self._batch, self._wire
+        body = batch.lane.request(_object(entry.body), entry, batch)
+        name, fault = body.get("model"), None
+        if isinstance(name, str):
+            try:
+                body["model"], fault = faults.of_model(name)
+            except faults.FaultNameError as error:
+                raise Refusal(400, str(error), param="model") from error
+        ask = wire.parse(body, batch.headers, self._world)
+        ask.stream, ask.tier = False, BATCH
+        fault = wire.played(fault) if fault and fault.stage in _STAGES else None
+        if fault and fault.stage == "status":
+            raise wire.fault(fault, ask)
+        reply = compose(self._world, wire, batch.account, number, ask, fault)
+        cost = self._world.bill.price(ask.model, reply.usage, self._day, BATCH, ask.flat)
+        return Answered(
+            status=200,
+            body=encode(wire.plain(reply)),
+            request_id=request_id,
+            model=ask.model,
+            usage=reply.usage,
+            cost=None if cost is None else picos(cost),
+        )
+
+    def _refused(self, refusal: Refusal, request_id: str) -> Answered:
+        body = encode(self._wire.error(refusal, request_id))
+        return Answered(refusal.status, body, request_id, refusal=refusal)
+
+
+def _object(raw: bytes) -> dict[str, Any]:
+    try:
+        body = msgspec.json.decode(raw)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise Refusal(400, f"The body of the request is not valid JSON: {error}") from error
+    if not isinstance(body, dict):
+        raise Refusal(400, "The body of the request must be a JSON object.")
+    return body
