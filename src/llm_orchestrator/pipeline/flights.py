@@ -10,8 +10,6 @@ from typing import Literal, TypeAlias
 
 from llm_orchestrator.store.cache_rows import Found
 
-_LOOK_S = 2.0
-"""How often those who wait look whether a stream goes on whose reader has stopped reading."""
 _MOST_FAILURES = 2
 
 
@@ -45,9 +43,14 @@ class _Flight:
 
 
 class Flights:
-    """What is being asked, by key."""
+    """What is being asked, by key.
 
-    def __init__(self) -> None:
+    Those who wait look every ``look_s`` seconds whether the reader of a stream still reads: when it
+    does not, one of them takes over.
+    """
+
+    def __init__(self, look_s: float = 2.0) -> None:
+        self._look_s = look_s
         self._open: dict[str, _Flight] = {}
 
     def __len__(self) -> int:
@@ -126,6 +129,6 @@ class Flights:
             if lead is not None:
                 flight.seen = lead.progress
         if self._open.get(key) is flight and flight.waiting:
-            flight.timer = flight.loop.call_later(_LOOK_S, self._watch, key, flight)
+            flight.timer = flight.loop.call_later(self._look_s, self._watch, key, flight)
         else:
             flight.timer = None
