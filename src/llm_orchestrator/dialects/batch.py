@@ -21,7 +21,7 @@ are no success are raised by the driver, as the errors of the provider's dialect
 batch was made.
 """
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from importlib import import_module
@@ -227,6 +227,16 @@ def encoded(item: BatchItem, target: Candidate, notices: set[str] | None) -> HTT
     return call
 
 
+def without(body: bytes, name: str) -> msgspec.Raw:
+    """The body of a call without one of its fields."""
+    fields = _read_fields(body)
+    fields.pop(name, None)
+    return msgspec.Raw(encode_json(fields))
+
+
+_read_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+
 def address(target: Candidate, path: str, *more: str) -> str:
     """The whole address of a path below ``base_url``, with quoted parts after it."""
     base = path if "://" in path else target.provider.base_url + path
@@ -294,6 +304,20 @@ def count(value: Any) -> int | None:
     return value if type(value) is int and value >= 0 else None
 
 
+def bearing(statuses: Iterable[BatchStatus], since: float, mark: str | None) -> list[BatchStatus]:
+    """Those that are not older and, where a mark is given, bear it."""
+    return [
+        one
+        for one in statuses
+        if (one.created_at is None or one.created_at >= since) and mark in (None, one.tag)
+    ]
+
+
+def older(page: Sequence[BatchStatus], since: float) -> bool:
+    """Whether a page of a list, the newest first, ends with one that is too old."""
+    return bool(page) and page[-1].created_at is not None and page[-1].created_at < since
+
+
 def lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
     """The lines in the bytes, empty ones left out; the last one may lack its line feed."""
     rest: list[bytes] = []
@@ -311,6 +335,25 @@ def lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
         rest = [others[-1]]
     if (last := b"".join(rest)).strip():
         yield last
+
+
+_read_elements = msgspec.json.Decoder(list[msgspec.Raw] | None).decode
+
+
+def elements(chunks: Iterable[bytes], place: str, target: Candidate) -> Iterator[bytes]:
+    """The elements of an array within one JSON text; ``place`` names the fields that lead to it.
+
+    The whole text is held. ``null`` has none; raises `BadReplyError` for anything else.
+    """
+    data = b"".join(chunks)
+    try:
+        found = msgspec.Raw(data)
+        for name in place.split("."):
+            found = _read_fields(found)[name]
+        rows = _read_elements(found) or ()
+    except (*UNREADABLE, KeyError):
+        raise unreadable(HTTPReply(200, JSON, data), target) from None
+    return map(bytes, rows)
 
 
 class Folder:

@@ -82,6 +82,8 @@ class Driver:
         """The reply, in as many attempts as the call may have."""
         pauses = iter(() if call.once else self._pauses)
         limits = limits if call.once else _patient(limits, call)
+        if call.wait:
+            await asyncio.sleep(call.wait)
         await asyncio.to_thread(_check_files, call)
         while True:
             try:

@@ -58,7 +58,11 @@ class Texts(msgspec.Struct, frozen=True, gc=False):
 
 
 class BatchItem(msgspec.Struct, frozen=True):
-    """One row of a batch. The id is unique in it and fits `BatchLimits.id_length`."""
+    """One row of a batch.
+
+    The id is unique in it: digits and small letters, `BatchLimits.id_length` of them at most, which
+    is what every wire takes.
+    """
 
     custom_id: str
     request: Request | Texts
@@ -74,6 +78,8 @@ class BatchFile(msgspec.Struct, frozen=True, kw_only=True):
     """Lines."""
     name: str
     """What it is called at the provider, such as ``<tag>.jsonl``."""
+    embeds: bool = False
+    """Whether its rows are `Texts`."""
     sha256: str = ""
     """Of its bytes, as 64 hexadecimal digits; one wire wants it."""
 
@@ -88,8 +94,6 @@ class BatchOrder(msgspec.Struct, frozen=True, kw_only=True):
     """What the upload returned; empty on wires that take the rows in the creation itself."""
     hours: int = 24
     """How long it may take: one of `BatchWire.windows`."""
-    embeds: bool = False
-    """Whether its rows are `Texts`."""
 
 
 class BatchRef(msgspec.Struct, frozen=True):
@@ -159,7 +163,7 @@ class BatchLimits(msgspec.Struct, frozen=True, kw_only=True):
     size: int | None = 200_000_000
     """Bytes of all lines."""
     id_length: int = 64
-    """Letters and digits of an id; nothing else is taken everywhere."""
+    """Signs of an id."""
     texts: int | None = None
     """Texts of all requests for vectors."""
     least: int = 1

@@ -31,6 +31,8 @@ class HTTPCall(msgspec.Struct, frozen=True, gc=False):
     """The reply is large: into a file with it, where there is a folder for that."""
     once: bool = False
     """Never to be sent again by itself: a second one might be paid for."""
+    wait: float = 0.0
+    """Seconds to let pass before it is sent."""
     also: tuple[int, ...] = ()
     """Statuses that are answers too, beside the successes."""
     sign: Literal["", "none", "s3"] = ""

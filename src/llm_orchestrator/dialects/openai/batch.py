@@ -17,12 +17,14 @@ from llm_orchestrator.dialects.batch import (
     Exchange,
     Folder,
     address,
+    bearing,
     count,
     encode_json,
     encoded,
     endpoint,
     lines,
     multipart,
+    older,
     read,
     seconds,
     state_of,
@@ -57,7 +59,7 @@ STATES = {
 _MOST_FAULTS = 3
 
 
-class Line(msgspec.Struct):
+class _Line(msgspec.Struct):
     """One row of an input file."""
 
     custom_id: str
@@ -70,7 +72,7 @@ def line(item: BatchItem, target: Candidate, notices: set[str] | None = None) ->
     """The row, with the endpoint that all rows of a batch share."""
     call = encoded(item, target, notices)
     url = endpoint(target, embeds=isinstance(item.request, Texts))
-    return encode_json(Line(item.custom_id, "POST", url, msgspec.Raw(call.body)))
+    return encode_json(_Line(item.custom_id, "POST", url, msgspec.Raw(call.body)))
 
 
 class _File(msgspec.Struct):
@@ -93,7 +95,7 @@ def create(order: BatchOrder, target: Candidate) -> Exchange[BatchStatus]:
     wire = wire_of(target)
     body = {
         "input_file_id": order.file_id,
-        "endpoint": endpoint(target, embeds=order.embeds),
+        "endpoint": endpoint(target, embeds=order.file.embeds),
         "completion_window": window(order.hours),
         "metadata": {TAG_KEY: order.tag},
     }
@@ -136,13 +138,12 @@ def list_recent(
         reply = yield HTTPCall(url + query, method="GET")
         body = read(reply, _read_list, target)
         page = [status_of(one) for one in body.data or ()]
-        found += [one for one in page if one.created_at is None or one.created_at >= since]
+        found += bearing(page, since, mark)
         last = body.last_id or (page[-1].id if page else "")
-        old = bool(page) and page[-1].created_at is not None and page[-1].created_at < since
-        if not (wire.page and body.has_more and page) or old:
+        if not (wire.page and body.has_more and page) or older(page, since):
             break
         after = f"after={quote(last, safe='')}&"
-    return [one for one in found if mark is None or one.tag == mark]
+    return found
 
 
 def results(status: BatchStatus, target: Candidate) -> Exchange[tuple[BatchOutput, ...]]:
@@ -273,7 +274,7 @@ class _Response(msgspec.Struct, gc=False):
     body: msgspec.Raw = msgspec.Raw()
 
 
-class Row(msgspec.Struct, gc=False):
+class _Row(msgspec.Struct, gc=False):
     """One line of results."""
 
     custom_id: str | None = None
@@ -281,7 +282,7 @@ class Row(msgspec.Struct, gc=False):
     error: msgspec.Raw = msgspec.Raw()
 
 
-read_row = msgspec.json.Decoder(Row).decode
+_read_row = msgspec.json.Decoder(_Row).decode
 _NOTHING = (b"", b"null", b"{}")
 _ENDED = {"batch_expired": "expired", "batch_cancelled": "cancelled"}
 
@@ -294,20 +295,24 @@ def read_results(
     embeds: bool = False,
 ) -> Iterator[BatchResult]:
     """The lines of a file of answers or of errors."""
-    folder = Folder(target, embeds=embeds)
-    for one in lines(chunks):
+    return folded_all(lines(chunks), Folder(target, embeds=embeds))
+
+
+def folded_all(rows: Iterable[bytes], folder: Folder) -> Iterator[BatchResult]:
+    """What each row says; one that cannot be read says that."""
+    for one in rows:
         try:
-            row = read_row(one)
+            row = _read_row(one)
         except UNREADABLE:
             yield folder.strange(one)
         else:
-            yield folded(row, folder, one)
+            yield _folded(row, folder, one)
 
 
-def folded(row: Row, folder: Folder, raw: bytes) -> BatchResult:
+def _folded(row: _Row, folder: Folder, raw: bytes) -> BatchResult:
     """What a row says; ``raw`` is it as it came."""
     response, error = row.response, bytes(row.error)
-    if response is not None and (body := plain(response.body)) not in _NOTHING:
+    if response is not None and (body := _plain(response.body)) not in _NOTHING:
         headers = {"x-request-id": response.request_id} if response.request_id else {}
         return folder.answer(row.custom_id, response.status_code or 200, body, headers)
     if error in _NOTHING and response is not None and (response.status_code or 0) >= 400:
@@ -320,7 +325,7 @@ def folded(row: Row, folder: Folder, raw: bytes) -> BatchResult:
     return folder.refused(row.custom_id, b'{"error":' + error + b"}")
 
 
-def plain(body: msgspec.Raw) -> bytes:
+def _plain(body: msgspec.Raw) -> bytes:
     """The body, which some servers send as a text."""
     found = bytes(body)
     return msgspec.json.decode(found, type=str).encode() if found[:1] == b'"' else found
