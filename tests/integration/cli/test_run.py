@@ -52,8 +52,12 @@ class TestPrompt:
             (["-p", "  "], "", "the prompt is empty"),
             ([], "", "the prompt is empty"),
             ([], b"caf\xe9", "not UTF-8"),
-            (["-p", "x", "-s", "ensemble"], "", "not in this version"),
-            (["-p", "x", "-s", "cheapest"], "", "not in this version"),
+            (["-p", "x", "-s", "chepest"], "", "did you mean cheapest?"),
+            (["-p", "x", "-s", "ensemble", "-e", "0"], "", "a whole number from 1"),
+            (["-p", "x", "-s", "ensemble", "-e", "99"], "", "99 models were asked for"),
+            (["-p", "x", "-s", "cheapest", "-m", "gpt-4o"], "", "leave model= out"),
+            (["-p", "x", "--threshold", "1.5"], "", "threshold"),
+            (["-p", "x", "--capability", "telepathy"], "", "nobody knows 'telepathy'"),
             (["-p", "x", "--image", "none.png"], "", "none.png"),
             (["-p", "x", "--image", "llmo.yaml"], "", "no image"),
             (["-p", "x", "--schema", "none.json"], "", "cannot read the schema"),
@@ -167,7 +171,7 @@ class TestAnswer:
         config.write_text(f'providers: {{openai: {{api_key: k, base_url: "{sim.openai_url}"}}}}\n')
         done = llmo("run", "hi", "--chain", "mixed", "--json")
         assert json.loads(done.stdout)["model"] == "gpt-4o-mini"
-        assert "skipped, as their providers have no key: claude-haiku-3.5" in done.stderr
+        assert "left out of the chain: claude-haiku-3.5: no API key" in done.stderr
         assert "no member of the chain anthropic" in error_of(
             llmo("run", "hi", "--chain", "anthropic"), 2
         )
