@@ -63,10 +63,29 @@ class Candidates:
         for name in names:
             _check_name("chain", name)
             candidate = self._one(None, name)
+            self._check_known(name, candidate)
             if candidate in out:
                 raise InvalidRequestError(f"the chain names {candidate.name} twice")
             out.append(candidate)
         return tuple(out)
+
+    def _check_known(self, name: str, candidate: Candidate) -> None:
+        """A member that nobody knows is a typo, unless its provider is named beside it."""
+        row = candidate.provider
+        official = TABLE.get(row.name)
+        if candidate.model.known or official is None or official.local or not official.base_url:
+            return
+        settings = self._config.providers.get(row.name)
+        own = (*settings.fallback_models, settings.default_model) if settings else ()
+        if self._named_provider(name) or name in (*own, self._config.active_model):
+            return
+        near = self._catalog.near(name)
+        hint = f"; did you mean {' or '.join(near)}?" if near else "."
+        raise ModelNotFoundError(
+            f"the chain names {name}, which nobody knows{hint} Write {row.name}/{name} if it is "
+            "new there",
+            suggestions=tuple(near),
+        )
 
     def one(self, name: str) -> Candidate:
         """The candidate that a model's name means; raises when it cannot be asked."""
