@@ -30,8 +30,9 @@ def limits(
     and to two minutes at least where nothing else was asked for.
     """
     settings = config.timeouts_for(target.provider.name)
+    line = _line(config, elsewhere=elsewhere)
     if not elsewhere:
-        return _patient(settings)
+        return _patient(settings, line)
     first = settings.total
     if not thinks(request, target):
         if not request.stream:
@@ -41,7 +42,17 @@ def limits(
             first = max(_FIRST_TOKEN_S, _TIMES_P95 * p95) if p95 else _FIRST_TOKEN_S
         elif settings.first_token != "off":
             first = settings.first_token
-    return Limits(settings.connect, min(first, settings.total), settings.idle, settings.total)
+    return Limits(settings.connect, min(first, settings.total), settings.idle, settings.total, line)
+
+
+def _line(config: Config, *, elsewhere: bool) -> float:
+    """How long it may wait in line: not at all, as long as for a `Retry-After`, or its own time."""
+    settings = config.rate_limits
+    if not settings.queue:
+        return 0.0
+    if elsewhere:
+        return min(settings.max_wait, config.retry.max_wait_with_fallback)
+    return settings.max_wait
 
 
 def _whole_answer(settings: Timeouts, request: Request) -> float:
@@ -56,5 +67,5 @@ def _whole_answer(settings: Timeouts, request: Request) -> float:
 
 
 @lru_cache(maxsize=64)
-def _patient(settings: Timeouts) -> Limits:
-    return Limits(settings.connect, settings.total, settings.idle, settings.total)
+def _patient(settings: Timeouts, line: float) -> Limits:
+    return Limits(settings.connect, settings.total, settings.idle, settings.total, line)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Literal, TypedDict, cast
 
 from llm_orchestrator.engine.compose import RequestOptions
+from llm_orchestrator.types.priority import PriorityWord
 
 
 class RouteOptions(TypedDict, total=False):
@@ -36,12 +37,19 @@ class CacheOptions(TypedDict, total=False):
     """Whose answers these are: nobody else gets them. Left out: those of ``user``."""
 
 
-class CallOptions(RequestOptions, RouteOptions, CacheOptions, total=False):
+class LineOptions(TypedDict, total=False):
+    """How it waits where a rate limit makes calls wait."""
+
+    priority: int | PriorityWord
+    """Who goes first: 10 first, 5 by default, 1 last; or ``high``, ``normal``, ``low``."""
+
+
+class CallOptions(RequestOptions, RouteOptions, CacheOptions, LineOptions, total=False):
     """All options of a call."""
 
 
 _ROUTE = frozenset(RouteOptions.__annotations__)
-_CACHE = frozenset(CacheOptions.__annotations__)
+_BESIDE = frozenset((*CacheOptions.__annotations__, *LineOptions.__annotations__))
 
 
 def split(options: CallOptions) -> tuple[RouteOptions, RequestOptions]:
@@ -52,6 +60,6 @@ def split(options: CallOptions) -> tuple[RouteOptions, RequestOptions]:
         if name in _ROUTE:
             if value is not None:
                 route[name] = value
-        elif name not in _CACHE:
+        elif name not in _BESIDE:
             request[name] = value
     return cast("RouteOptions", route), cast("RequestOptions", request)

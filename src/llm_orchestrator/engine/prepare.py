@@ -16,6 +16,7 @@ from llm_orchestrator.engine.seeking import as_json, facts
 from llm_orchestrator.pipeline.attempt import Call
 from llm_orchestrator.pipeline.rescue import Rescue
 from llm_orchestrator.types.money import Pico
+from llm_orchestrator.types.priority import read_priority
 from llm_orchestrator.types.request import Message, Request
 
 Messages = str | MessageLike | Iterable[MessageLike]
@@ -58,6 +59,7 @@ def prepare(
 ) -> Prepared:
     """Check everything that can be checked before something is spent; raises what is wrong."""
     routing, asked = split(options)
+    priority = read_priority(options.get("priority"))
     strict = runtime.config.parameters == "strict"
     composed = compose(messages, asked, stream=stream, strict=strict)
     request, notices = composed.request, list(composed.notices)
@@ -79,6 +81,7 @@ def prepare(
         cap=cap,
     )
     call.notices += notices
+    call.priority = priority
     call.wish = caching.wish(runtime, options, composed, found)
     if found.reason and found.seek is None:
         call.routing = as_json(facts(found))

@@ -1,6 +1,6 @@
 """A call of the user and its attempts, while they run."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from time import perf_counter, time
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ from llm_orchestrator.types.events import (
 )
 from llm_orchestrator.types.ids import ids
 from llm_orchestrator.types.money import Pico
+from llm_orchestrator.types.priority import NORMAL
 from llm_orchestrator.types.provider import Candidate
 from llm_orchestrator.types.reply import AttemptInfo, FinishReason, Response
 from llm_orchestrator.types.request import Part, Reasoning, Request, Text, ToolCall
@@ -41,6 +42,7 @@ class Call:
         "done",
         "id",
         "notices",
+        "priority",
         "request",
         "requested_model",
         "routing",
@@ -79,6 +81,8 @@ class Call:
         """Who was to be asked and why, as JSON text, for the ledger."""
         self.wish: Wish | None = None
         """How its answer may come from the cache and be kept; ``None``: not at all."""
+        self.priority = NORMAL
+        """Who goes first where a rate limit makes calls wait: 10 first, 1 last."""
         self.done = False
         """It has ended and is booked."""
         self.shown = False
@@ -137,11 +141,13 @@ class Attempt:
         "error",
         "finish_reason",
         "first_token",
+        "headers",
         "hold",
         "id",
         "latency",
         "most_input",
         "number",
+        "patience",
         "quarters",
         "reported_cost",
         "request",
@@ -151,6 +157,7 @@ class Attempt:
         "started_at",
         "status",
         "status_code",
+        "take",
         "tier",
         "usage",
         "why",
@@ -195,7 +202,18 @@ class Attempt:
         """Whether text or a tool call came: thoughts alone are no answer."""
         self.quarters = 0
         """The length of what came, in quarters of a token: to estimate by where no usage comes."""
+        self.patience = 0.0
+        """The most seconds that it may wait in line before it goes out."""
+        self.take: Any = None
+        """What the limiter has counted for it."""
+        self.headers: Mapping[str, str] | None = None
+        """Those of the reply, once it came."""
         call.attempts.append(self)
+
+    def begin(self) -> None:
+        """It goes out now: the time in line before is not the provider's."""
+        self.started_at = int(time() * 1e6)
+        self.began = perf_counter()
 
     def answered(self, response: Response) -> None:
         """A whole reply came."""

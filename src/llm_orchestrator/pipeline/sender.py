@@ -89,11 +89,11 @@ class Sender:
         ``most_input`` is an upper bound of the input in tokens, ``sent`` what goes out.
         """
         headers = await credentials.signed(wire_call, target.provider)
-        attempt = await self._enter(call, target, most_input, sent)
+        attempt = await self._enter(call, target, most_input, sent, limits.line)
         headers[_ID_HEADER] = attempt.id
         try:
             reply = await self._exchange(wire_call, headers, limits)
-            attempt.status_code = reply.status
+            attempt.status_code, attempt.headers = reply.status, reply.headers
             if reply.status not in _OK:
                 raise failure(reply, dialects.load(target.provider.dialect), target)
             answer = read_reply(lambda one: read(one, attempt), reply, target)
@@ -116,13 +116,13 @@ class Sender:
         dialect = dialects.load(target.provider.dialect)
         wire_call, most = _written(dialect, request, target)
         headers = await credentials.signed(wire_call, target.provider)
-        attempt = await self._enter(call, target, most, request)
+        attempt = await self._enter(call, target, most, request, limits.line)
         headers[_ID_HEADER] = attempt.id
         _note(call, target, wire_call)
         try:
             wire = await self._transport.open(wire_call, headers, limits)
             try:
-                attempt.status_code = wire.status
+                attempt.status_code, attempt.headers = wire.status, wire.headers
                 attempt.request_id = _request_id(wire, target)
                 if wire.status in _OK and _streams(wire):
                     async for batch in _events(wire, dialect.events(target), attempt):
@@ -199,10 +199,16 @@ class Sender:
             wire.close()
 
     async def _enter(
-        self, call: Call, target: Candidate, most_input: int, sent: Request | Sequence[str]
+        self,
+        call: Call,
+        target: Candidate,
+        most_input: int,
+        sent: Request | Sequence[str],
+        patience: float,
     ) -> Attempt:
         self._open()
         attempt = Attempt(call, target, most_input, sent)
+        attempt.patience = patience
         entered = 0
         try:
             for guard in self._entered:

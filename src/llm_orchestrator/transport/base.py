@@ -25,6 +25,8 @@ class Limits(msgspec.Struct, frozen=True, gc=False):
     idle: float = 20.0
     """Between two pieces of the body."""
     total: float = 600.0
+    line: float = 90.0
+    """In line before it goes out; the limiter keeps it, not the transport."""
 
 
 class Wire(Protocol):

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from llm_orchestrator.config.rate_limits import RateLimitSettings
 from llm_orchestrator.config.schema import Config, ProviderSettings, Timeouts
 from llm_orchestrator.engine.limits import limits
 from llm_orchestrator.pipeline.speed import Speed
@@ -31,7 +32,21 @@ def first(
 def test_the_defaults() -> None:
     request = Request(messages=(), stream=True)
     assert limits(Config(), Speed(), request, CHAT, elsewhere=False) == Limits(5, 600, 20, 600)
-    assert limits(Config(), Speed(), request, CHAT, elsewhere=True) == Limits(5, 10, 20, 600)
+    assert limits(Config(), Speed(), request, CHAT, elsewhere=True) == Limits(5, 10, 20, 600, 10)
+
+
+def line(elsewhere: bool = False, **settings: Any) -> float:
+    config = Config(rate_limits=RateLimitSettings(**settings))
+    request = Request(messages=())
+    return limits(config, Speed(), request, CHAT, elsewhere=elsewhere).line
+
+
+def test_a_wait_in_line() -> None:
+    """As long as was configured, and no longer than for a `Retry-After` if others could answer."""
+    assert line() == 90
+    assert line(max_wait=5) == line(True, max_wait=5) == 5
+    assert line(True, max_wait=300) == 10
+    assert line(queue=False) == line(True, queue=False) == 0
 
 
 @pytest.mark.parametrize("stream", [False, True])
