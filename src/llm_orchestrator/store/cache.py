@@ -15,8 +15,6 @@ from llm_orchestrator.store.cache_rows import CacheRow, Found, Shelf
 from llm_orchestrator.store.cache_threads import SOON, Asked, Reader, Writer, resolve
 from llm_orchestrator.store.exits import exits
 
-PATIENCE_S = 1.0
-"""How long a call waits for what the cache says."""
 _MOST_WAITING = 10_000
 """Answers and hits that wait to be written; what comes beyond is not kept."""
 
@@ -25,13 +23,19 @@ class CacheStore:
     """Reads and writes a shelf; usable from any number of loops and threads.
 
     ``make`` gives a shelf to each of the two threads. Nothing is opened before it is needed. A
-    forked child has threads and connections of its own.
+    forked child has threads and connections of its own. ``patience_s`` is how long a call waits for
+    what the cache says.
     """
 
     def __init__(
-        self, make: Callable[[], Shelf], *, clock: Callable[[], float] = time.time
+        self,
+        make: Callable[[], Shelf],
+        *,
+        clock: Callable[[], float] = time.time,
+        patience_s: float = 1.0,
     ) -> None:
         self._make = make
+        self._patience_s = patience_s
         self._clock = clock
         self._closed = False
         self._begin()
@@ -65,13 +69,14 @@ class CacheStore:
         asked = self._lanes.pop(loop)
         if self._reading is None:
             self._start()
-        loop.call_later(PATIENCE_S, self._give_up, asked)
+        loop.call_later(self._patience_s, self._give_up, asked)
         self._reader.tickets.put((loop, asked))
 
     def _give_up(self, asked: Sequence[Asked]) -> None:
         waiting = [future for _, future in asked if not future.done()]
         if waiting:
-            self._reader.health.failed(self._reader.place, f"no answer within {PATIENCE_S:g} s")
+            why = f"no answer within {self._patience_s:g} s"
+            self._reader.health.failed(self._reader.place, why)
             resolve((future, None) for future in waiting)
 
     def put(self, row: CacheRow) -> None:
