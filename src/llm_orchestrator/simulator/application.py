@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
+from llm_orchestrator.simulator.anthropic.batches import AnthropicBatches
 from llm_orchestrator.simulator.anthropic.messages import Messages
 from llm_orchestrator.simulator.anthropic.routes import AnthropicRoutes
 from llm_orchestrator.simulator.batches.control import BatchControl
@@ -78,6 +79,7 @@ def application(world: World) -> web.Application:
         app.add_routes(FileBatches(world, Chat(), OpenAILane()).routes(prefix))
     for prefix in ("/anthropic/v1", "/v1"):
         app.add_routes(anthropic.routes(prefix))
+        app.add_routes(AnthropicBatches(world).routes(prefix))
     return app
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from llm_orchestrator.simulator import faults
-from llm_orchestrator.simulator.batches.lane import Answered, Entry
+from llm_orchestrator.simulator.batches.lane import Answered, Item
 from llm_orchestrator.simulator.body import encode
 from llm_orchestrator.simulator.clock import rfc3339
 from llm_orchestrator.simulator.compose import compose
@@ -47,43 +47,44 @@ class Answerer:
         self._day = rfc3339(batch.timeline.created)[:10]
         self._light: dict[object, Answered] = {}
 
-    def answer(self, entry: Entry, item: int) -> Answered:
+    def answer(self, item: Item) -> Answered:
         """The answer to an item, or its refusal."""
-        if not self._batch.settings.light:
-            return self._answer(entry, item)
+        batch = self._batch
+        if struck := self._struck(item.number):
+            return self._refused(batch.lane.struck(struck), f"req_{batch.id[-12:]}{item.number}")
+        if not batch.settings.light:
+            return self._answer(item)
         try:
-            kind = _kind(entry.body)
+            kind = _kind(item.entry.body)
         except msgspec.MsgspecError:
-            return self._answer(entry, item)
+            return self._answer(item)
         forms = (kind.response_format, kind.text, kind.output_config, kind.tools)
         key = (kind.model, *map(bytes, forms), bytes(kind.generationConfig))
         if key not in self._light:
-            self._light[key] = self._answer(entry, item)
+            self._light[key] = self._answer(item)
         return self._light[key]
 
-    def _answer(self, entry: Entry, item: int) -> Answered:
+    def _answer(self, item: Item) -> Answered:
         number = self._world.number()
         request_id = self._wire.request_id(self._world, number)
         try:
-            return self._given(entry, number, request_id, self._struck(item))
+            return self._given(item, number, request_id)
         except Refusal as refusal:
             return self._refused(refusal, request_id)
 
-    def _struck(self, item: int) -> Fault | None:
+    def _struck(self, place: int) -> Fault | None:
         """The fault of this item: each n-th one for a fault, any for the usual failures."""
         batch = self._batch
-        if batch.fault and batch.fault.name == "item-errors" and batch.hit(item):
+        if batch.fault and batch.fault.name == "item-errors" and batch.hit(place):
             return batch.fault
         share = batch.settings.failures
-        if share and Draw(self._world.seed, "fails", batch.id, item).fraction() < share:
+        if share and Draw(self._world.seed, "fails", batch.id, place).fraction() < share:
             return faults.KINDS["server-error"]
         return None
 
-    def _given(self, entry: Entry, number: int, request_id: str, struck: Fault | None) -> Answered:
-        if struck:
-            raise self._batch.lane.struck(struck)
+    def _given(self, item: Item, number: int, request_id: str) -> Answered:
         batch, wire = self._batch, self._wire
-        body = batch.lane.request(_object(entry.body), entry, batch)
+        body = batch.lane.request(_object(item.entry.body), item)
         name, fault = body.get("model"), None
         if isinstance(name, str):
             try:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from llm_orchestrator.simulator.batches.answerer import Answerer
-from llm_orchestrator.simulator.batches.feed import Item, feed
+from llm_orchestrator.simulator.batches.feed import Numbered, feed
 from llm_orchestrator.simulator.batches.files import StoredFile, lines_of
 from llm_orchestrator.simulator.batches.lane import (
     Answered,
     Entry,
+    Item,
     Lane,
     Problem,
     ProblemError,
@@ -242,26 +243,24 @@ class Batch:
                 return
             self._answer(answerer, *item)
 
-    def _feed(self, skip: int = 0) -> Iterator[Item]:
+    def _feed(self, skip: int = 0) -> Iterator[Numbered]:
         shuffled = self.settings.shuffled and not self.lane.in_order
         return feed(self.inputs, self.id, shuffled=shuffled, skip=skip)
 
     def _answer(self, answerer: Answerer, number: int, raw: bytes) -> None:
         try:
-            entry = self.lane.entry(raw, self)
-            answered = answerer.answer(entry, number)
+            item = Item(self, self.lane.entry(raw, self), number)
+            answered = answerer.answer(item)
         except ProblemError as problem:
-            entry, answered = Entry("", raw), _unreadable(problem)
+            item, answered = Item(self, Entry("", raw), number), _unreadable(problem)
         kind = GOOD if answered.good else BAD
-        line = self.lane.line(self, entry, answered, number) + b"\n"
+        line = self.lane.line(item, answered) + b"\n"
         if self.fault and self.hit(number):
-            kind, line = self._spoil(kind, line, entry, answered, number)
+            kind, line = self._spoil(kind, line, item, answered)
         lines = [line, b""] if self.lane.one_file or kind != BAD else [b"", line]
-        self.results.add(entry.key, _hash(entry.body), kind, answered, lines)
+        self.results.add(item.entry.key, _hash(item.entry.body), kind, answered, lines)
 
-    def _spoil(
-        self, kind: int, line: bytes, entry: Entry, answered: Answered, number: int
-    ) -> tuple[int, bytes]:
+    def _spoil(self, kind: int, line: bytes, item: Item, answered: Answered) -> tuple[int, bytes]:
         """A result as a fault leaves it; it is paid for unless there is none."""
         name = self.fault.name if self.fault else ""
         if name == "garbage-results":
@@ -271,8 +270,8 @@ class Batch:
         if name == "doubled-results":
             return kind, line * 2
         if name == "unknown-ids":
-            stranger = Entry(f"nobody{number}", entry.body, entry.model)
-            return kind, line + self.lane.line(self, stranger, answered, number) + b"\n"
+            stranger = replace(item, entry=replace(item.entry, key=f"nobody{item.number}"))
+            return kind, line + self.lane.line(stranger, answered) + b"\n"
         return kind, line
 
     def _close(self) -> Iterator[None]:
@@ -287,7 +286,7 @@ class Batch:
                     entry = self.lane.entry(raw, self)
                 except ProblemError:
                     continue
-                line = self.lane.left(self, entry, ending, number)
+                line = self.lane.left(Item(self, entry, number), ending)
                 if line is not None:
                     self.results.left(line + b"\n", error=not self.lane.one_file)
                 if step % _SCANNED == 0:

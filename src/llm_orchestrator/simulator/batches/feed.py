@@ -11,23 +11,23 @@ from llm_orchestrator.simulator.draw import Draw
 
 _BLOCK: Final = 128
 
-Item = tuple[int, bytes]
+Numbered = tuple[int, bytes]
 """The number of a line (from 0) and the line."""
 
 
-def feed(paths: list[Path], seed: str, *, shuffled: bool, skip: int = 0) -> Iterator[Item]:
+def feed(paths: list[Path], seed: str, *, shuffled: bool, skip: int = 0) -> Iterator[Numbered]:
     """All lines but the first `skip`; shuffled within blocks, so that little is held at once."""
     for number, item in enumerate(_mixed(paths, seed) if shuffled else _plain(paths)):
         if number >= skip:
             yield item
 
 
-def _plain(paths: list[Path]) -> Iterator[Item]:
+def _plain(paths: list[Path]) -> Iterator[Numbered]:
     return enumerate(lines_of(paths))
 
 
-def _mixed(paths: list[Path], seed: str) -> Iterator[Item]:
-    block: list[Item] = []
+def _mixed(paths: list[Path], seed: str) -> Iterator[Numbered]:
+    block: list[Numbered] = []
     for item in _plain(paths):
         block.append(item)
         if len(block) == _BLOCK:
@@ -36,7 +36,7 @@ def _mixed(paths: list[Path], seed: str) -> Iterator[Item]:
     yield from _shuffle(block, seed)
 
 
-def _shuffle(block: list[Item], seed: str) -> list[Item]:
+def _shuffle(block: list[Numbered], seed: str) -> list[Numbered]:
     """Another order, always; of one item there is none."""
     if not block:
         return block

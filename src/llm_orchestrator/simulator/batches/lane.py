@@ -29,6 +29,15 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class Item:
+    """One entry in its batch; `number` is its place in the input, from 0."""
+
+    batch: Batch
+    entry: Entry
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
 class Problem:
     """Why a whole batch is refused; `line` counts from 1."""
 
@@ -90,16 +99,16 @@ class Lane(Protocol):
         """The wire that answers the items."""
         ...
 
-    def request(self, body: dict[str, Any], entry: Entry, batch: Batch) -> dict[str, Any]:
+    def request(self, body: dict[str, Any], item: Item) -> dict[str, Any]:
         """The body as the wire takes it."""
-        del entry, batch
+        del item
         return body
 
-    def line(self, batch: Batch, entry: Entry, answered: Answered, number: int) -> bytes:
+    def line(self, item: Item, answered: Answered) -> bytes:
         """The line of a result, without its end."""
         ...
 
-    def left(self, batch: Batch, entry: Entry, why: str, number: int) -> bytes | None:
+    def left(self, item: Item, why: str) -> bytes | None:
         """The line of an item that was not reached; `why` is expired or cancelled."""
         ...
 

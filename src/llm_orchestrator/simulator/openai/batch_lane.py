@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from llm_orchestrator.simulator.batches.files import DAY
-from llm_orchestrator.simulator.batches.lane import Answered, Entry, Lane, ProblemError
+from llm_orchestrator.simulator.batches.lane import Answered, Entry, Item, Lane, ProblemError
 from llm_orchestrator.simulator.openai.chat import Chat
 from llm_orchestrator.simulator.openai.embeddings import Embeddings
 from llm_orchestrator.simulator.responses.wire import Responses
@@ -81,13 +81,13 @@ class OpenAILane(Lane):
     def wire(self, batch: Batch) -> Wire:
         return self.endpoints[batch.endpoint]()
 
-    def line(self, batch: Batch, entry: Entry, answered: Answered, number: int) -> bytes:
+    def line(self, item: Item, answered: Answered) -> bytes:
         return b"".join(
             (
                 b'{"id":"',
-                _id(batch, number),
+                _id(item),
                 b'","custom_id":',
-                msgspec.json.encode(entry.key),
+                msgspec.json.encode(item.entry.key),
                 b',"response":{"status_code":',
                 str(answered.status).encode(),
                 b',"request_id":"',
@@ -98,20 +98,20 @@ class OpenAILane(Lane):
             )
         )
 
-    def left(self, batch: Batch, entry: Entry, why: str, number: int) -> bytes | None:
+    def left(self, item: Item, why: str) -> bytes | None:
         code, message = _WHY[why]
         return msgspec.json.encode(
             {
-                "id": _id(batch, number).decode(),
-                "custom_id": entry.key,
+                "id": _id(item).decode(),
+                "custom_id": item.entry.key,
                 "response": None,
                 "error": {"code": code, "message": message},
             }
         )
 
 
-def _id(batch: Batch, number: int) -> bytes:
-    return f"batch_req_{batch.id[-12:]}{number:08x}".encode()
+def _id(item: Item) -> bytes:
+    return f"batch_req_{item.batch.id[-12:]}{item.number:08x}".encode()
 
 
 def model_of(body: Any) -> str:

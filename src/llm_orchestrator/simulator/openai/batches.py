@@ -7,7 +7,8 @@ from typing import Any, Final
 from aiohttp import web
 
 from llm_orchestrator.simulator.batches.batch import Batch
-from llm_orchestrator.simulator.batches.door import Call, Door, send_file
+from llm_orchestrator.simulator.batches.desk import Desk, cursor
+from llm_orchestrator.simulator.batches.door import Call, send_file
 from llm_orchestrator.simulator.batches.files import (
     DAY,
     Received,
@@ -27,7 +28,7 @@ from llm_orchestrator.simulator.world import World
 _KEPT: Final = 30 * DAY
 
 
-class FileBatches:
+class FileBatches(Desk):
     """Handlers of one provider for one world; providers that differ override a method."""
 
     purposes: tuple[str, ...] = ("batch", "assistants", "fine-tune", "vision", "user_data", "evals")
@@ -35,10 +36,8 @@ class FileBatches:
     most: tuple[int, int] = (100, 10_000)  # batches and files in a page
 
     def __init__(self, world: World, front: Front, lane: OpenAILane) -> None:
-        self.world = world
-        self.lane = lane
-        self.provider = lane.provider
-        self.door = Door(world, front)
+        super().__init__(world, front, lane)
+        self.endpoints = lane.endpoints
 
     def routes(self, prefix: str) -> list[web.RouteDef]:
         """All paths under a prefix such as /openai/v1."""
@@ -55,17 +54,12 @@ class FileBatches:
             web.post(f"{batch}/cancel", door("cancel", self.cancel)),
         ]
 
-    @property
-    def now(self) -> float:
-        """Seconds since 1970, virtual."""
-        return self.world.clock.virtual()
-
     # ---------------------------------------------------------------- files
 
     async def upload(self, call: Call) -> Any:
         """A file, by a form."""
-        limit = self.world.batches.book.of(self.provider).bytes or self.lane.most_bytes
-        fields, received = await receive_form(call.request, self.world.batches.spool, limit)
+        spool = self.world.batches.spool
+        fields, received = await receive_form(call.request, spool, self.most_bytes)
         if received is None:
             raise invalid("'file' is a required property", "file")
         if fields.get("purpose") not in self.purposes:
@@ -81,10 +75,10 @@ class FileBatches:
         self, call: Call, received: Received, purpose: str, seconds: float | None
     ) -> StoredFile:
         """The file that was received, with an id."""
-        now, number = self.now, self.world.batches.number()
+        now = self.now
         return self.world.batches.files.add(
             StoredFile(
-                id=self.world.id("file-", 22, self.provider, number),
+                id=self.file_id(),
                 provider=self.provider,
                 account=call.account,
                 name=received.name,
@@ -96,6 +90,10 @@ class FileBatches:
                 expires=None if seconds is None else now + seconds,
             )
         )
+
+    def file_id(self) -> str:
+        """The id of the next file."""
+        return self.new_id("file-", 22)
 
     def show_file(self, file: StoredFile) -> dict[str, Any]:
         """A file as JSON."""
@@ -139,7 +137,7 @@ class FileBatches:
         """A batch of a file that was uploaded."""
         body = await json_body(call.request)
         again = self.repeated(call)
-        batch = again or self.accept(call, body)
+        batch = again or self.take(call, body)
         await self.world.batches.catch_up(batch)
         return self.show(batch)
 
@@ -148,11 +146,11 @@ class FileBatches:
         del call
         return None
 
-    def accept(self, call: Call, body: dict[str, Any]) -> Batch:
+    def take(self, call: Call, body: dict[str, Any]) -> Batch:
         """Check what can be checked at once, and take the batch."""
         endpoint = body.get("endpoint")
-        if endpoint not in self.lane.endpoints:
-            words = ", ".join(f"'{word}'" for word in self.lane.endpoints)
+        if endpoint not in self.endpoints:
+            words = ", ".join(f"'{word}'" for word in self.endpoints)
             message = f"Invalid value: '{endpoint}'. Supported values are: {words}."
             raise invalid(message, "endpoint", "invalid_value")
         seconds = self.window(body)
@@ -165,24 +163,21 @@ class FileBatches:
             "kept": kept or _KEPT,
         }
         received = Received(file.path, file.name, file.size, file.lines)
-        return self.world.batches.accept(
+        return self.accept(
+            call,
+            [received],
             id=self.batch_id(),
-            account=call.account,
-            lane=self.lane,
             endpoint=str(endpoint),
             model=model_of_line(next(lines_of([file.path]), b"")),
-            inputs=[received],
-            headers=call.request.headers,
             label=label,
             window=seconds,
-            fault=call.batch_fault,
             token=self.token(call),
             facts=facts,
         )
 
     def batch_id(self) -> str:
         """The id of the next batch."""
-        return self.world.id("batch_", 24, self.provider, self.world.batches.number())
+        return self.new_id("batch_", 24)
 
     def token(self, call: Call) -> str:
         """What makes repeating a request safe; nothing where that is never safe."""
@@ -227,7 +222,7 @@ class FileBatches:
             ("output", "error"), batch.results.folder, batch.results.sizes, strict=True
         ):
             file = StoredFile(
-                id=self.world.id("file-", 22, self.provider, self.world.batches.number()),
+                id=self.file_id(),
                 provider=self.provider,
                 account=batch.account,
                 name=f"{batch.id}_{kind}.jsonl",
@@ -244,11 +239,9 @@ class FileBatches:
 
     async def found(self, call: Call) -> Batch:
         """The batch of the path, brought up to date."""
-        name = call.path("batch")
-        batch = self.world.batches.find(self.provider, call.account, name)
+        batch = await self.find(call, call.path("batch"))
         if batch is None:
-            raise checks.no_batch(name)
-        await self.world.batches.catch_up(batch)
+            raise checks.no_batch(call.path("batch"))
         return batch
 
     async def batch(self, call: Call) -> Any:
@@ -265,27 +258,20 @@ class FileBatches:
 
     async def batches(self, call: Call) -> Any:
         """A page of batches, newest first."""
-        every = self.world.batches.listed(self.provider, call.account)
-        page, more = self.page(call, [batch.id for batch in every], 20, self.most[0])
-        shown = []
-        for batch in every:
-            if batch.id in page:
-                await self.world.batches.catch_up(batch)
-                shown.append(self.show(batch))
-        return _listing(shown, more)
+        every = self.listed(call)
+        names, more = self.page(call, [batch.id for batch in every], 20, self.most[0])
+        found = await self.up_to_date(batch for batch in every if batch.id in names)
+        return _listing([self.show(batch) for batch in found], more)
 
-    def page(self, call: Call, names: list[str], usual: int, most: int) -> tuple[set[str], bool]:
+    def page(self, call: Call, names: list[str], usual: int, most: int) -> tuple[list[str], bool]:
         """The ids of one page, and whether there are more."""
         limit = call.query.get("limit", str(usual))
         if not limit.isdigit() or not 1 <= int(limit) <= most:
             raise invalid(f"'limit' must be between 1 and {most}.", "limit")
-        after, start = call.query.get("after"), 0
-        if after:
-            if after not in names:
-                raise invalid(f"Invalid 'after': {after}.", "after")
-            start = names.index(after) + 1
-        end = start + int(limit)
-        return set(names[start:end]), end < len(names)
+        page = cursor(call.query, names, int(limit), "after")
+        if page is None:
+            raise invalid(f"Invalid 'after': {call.query.get('after')}.", "after")
+        return page
 
 
 def _listing(shown: list[dict[str, Any]], more: bool) -> dict[str, Any]:  # noqa: FBT001  a fact
