@@ -30,7 +30,11 @@ a key: text from outside is blanked first.
 """
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from decimal import Decimal
 
 
 class OrchestratorError(Exception):
@@ -138,10 +142,15 @@ class ModelNotFoundError(OrchestratorError):
 
 
 class RateLimitError(OrchestratorError):
-    """Too many requests or tokens for now; ``retry_after`` says when, where known."""
+    """Too many requests or tokens for now; ``retry_after`` says when, where known.
+
+    ``unsent``: our own limiter refused it before anything was sent, for it would have waited too
+    long.
+    """
 
     retryable = True
     failover = True
+    unsent: bool = False
 
 
 class QuotaExhaustedError(RateLimitError):
@@ -206,7 +215,17 @@ class OutputError(BadReplyError):
 
 
 class BudgetError(OrchestratorError):
-    """A spending cap would be passed; nothing was sent."""
+    """A spending cap would be passed; nothing was sent.
+
+    Where it is a budget's, ``budget`` names it, ``cap``, ``spent`` and ``held`` are USD, and
+    ``resets_at`` says when it begins anew.
+    """
+
+    budget: str = ""
+    cap: "Decimal | None" = None
+    spent: "Decimal | None" = None
+    held: "Decimal | None" = None
+    resets_at: "datetime | None" = None
 
 
 class StoreError(OrchestratorError):

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, cast
 from llm_orchestrator.errors import ClosedError, OrchestratorError
 from llm_orchestrator.pipeline.attempt import Attempt, Call
 from llm_orchestrator.pipeline.guard import Guard
+from llm_orchestrator.providers.keys import key_id
 from llm_orchestrator.store.rows import AttemptRow, CallRow, CallStatus, SettlementRow
+from llm_orchestrator.types.provider import Provider
 from llm_orchestrator.types.reply import Reply
 from llm_orchestrator.types.usage import Usage
 
@@ -21,9 +23,20 @@ class Record(Guard):
     def __init__(self, ledger: "Ledger", price_version: str) -> None:
         self._ledger = ledger
         self._price_version = price_version
+        self._key_ids: dict[str, str | None] = {}
+
+    def _key_id(self, provider: Provider) -> str | None:
+        try:
+            return self._key_ids[provider.name]
+        except KeyError:
+            found = self._key_ids[provider.name] = key_id(provider)
+            return found
 
     async def enter(self, attempt: Attempt) -> None:
-        """Commit the intent. Without a store, calls under a budget are refused, others go on."""
+        """Commit the intent. Raises where a budget does not allow it.
+
+        Without a store, calls under a budget are refused, others go on.
+        """
         call = attempt.call
         row = AttemptRow(
             attempt_id=attempt.id,
@@ -39,12 +52,10 @@ class Record(Guard):
             strategy=call.strategy,
             user_id=call.user_id,
             tags=call.tags,
+            key_id=self._key_id(attempt.candidate.provider),
         )
         try:
-            if call.cap is not None:
-                await self._ledger.required(row)
-            else:
-                await self._ledger.intent(row)
+            await self._ledger.admit(row, capped=call.cap is not None)
         except ClosedError:
             raise  # the ledger took no intent, so there is none to settle
         except BaseException:

@@ -3,30 +3,13 @@
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
-import msgspec
-
+from llm_orchestrator.store.balance import Entry
 from llm_orchestrator.store.executor import Executor
-from llm_orchestrator.store.rows import AttemptRow, CallRow, SettlementRow
+from llm_orchestrator.store.rows import Group
+from llm_orchestrator.store.till import Plan
 
 SCHEMA_LOCK = 0x6C6C6D6F
 """Key of PostgreSQL's advisory lock under which one process at a time makes the schema."""
-
-
-class Group(msgspec.Struct, gc=False, omit_defaults=True):
-    """Rows that are committed together."""
-
-    attempts: list[AttemptRow] = []
-    settlements: list[SettlementRow] = []
-    calls: list[CallRow] = []
-
-    def __len__(self) -> int:
-        return len(self.attempts) + len(self.settlements) + len(self.calls)
-
-    def extend(self, other: "Group") -> None:
-        """Take the rows of another group in."""
-        self.attempts += other.attempts
-        self.settlements += other.settlements
-        self.calls += other.calls
 
 
 class Backend(Protocol):
@@ -40,8 +23,11 @@ class Backend(Protocol):
     def open(self) -> None:
         """Connect; make the schema, or bring it up to date."""
 
-    def write(self, group: Group) -> None:
-        """Commit all rows or none; rows that are already there are left alone."""
+    def write(self, group: Group, plan: Plan | None = None) -> Entry | None:
+        """Commit all rows or none; rows that are already there are left alone.
+
+        ``plan`` says what the rows do to budgets, and its entry which of them are written.
+        """
 
     def enrol(self, executor: Executor, now_us: int) -> None:
         """Say that this process writes, or still does."""

@@ -6,14 +6,23 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from random import random
+from time import monotonic
 
-from llm_orchestrator.errors import ClosedError, StoreError
+from llm_orchestrator.errors import BudgetError, ClosedError, StoreError
 from llm_orchestrator.store.executor import this_process
 from llm_orchestrator.store.exits import exits
+from llm_orchestrator.store.matching import Spender
 from llm_orchestrator.store.rows import AttemptRow, CallRow, SettlementRow
+from llm_orchestrator.store.till import Till
 from llm_orchestrator.store.urls import Target, parse_url
 from llm_orchestrator.store.writer import SOON, AnyFuture, Committed, Writer
+from llm_orchestrator.types.budget import Alert, Budget, Refusal
+from llm_orchestrator.types.money import Pico, to_usd
+
+PATIENCE_S = 30.0
+"""How long an attempt waits for others whose holds are in its way."""
 
 
 class Ledger:
@@ -22,6 +31,8 @@ class Ledger:
     ``url`` as in ``store.url``; ``None`` is the default file. Nothing is opened before the first
     row. A forked child writes with a thread, a connection and an identity of its own.
     ``busy_timeout_s`` is how long a locked or silent store is waited for before rows are spilled.
+    ``budgets`` are those of the configuration, beside the store's own; ``alerted`` is called from
+    the writer's thread when a share of one is spent.
     """
 
     def __init__(
@@ -30,7 +41,11 @@ class Ledger:
         *,
         clock: Callable[[], float] = time.time,
         busy_timeout_s: float = 5.0,
+        budgets: Sequence[Budget] = (),
+        alerted: Callable[[Alert], None] | None = None,
     ) -> None:
+        self._budgets = budgets
+        self._alerted = alerted
         self.target: Target = parse_url(url)
         self._busy_timeout_s = busy_timeout_s
         self._clock = clock
@@ -42,7 +57,8 @@ class Ledger:
     def _begin(self) -> None:
         self._lock = threading.Lock()
         executor = this_process(int(self._clock() * 1e6))
-        self._writer = Writer(self.target, executor, self._busy_timeout_s, self._clock)
+        self._till = Till(executor.executor_id, self._budgets, self._alerted)
+        self._writer = Writer(self.target, executor, self._busy_timeout_s, self._clock, self._till)
         self._thread: threading.Thread | None = None
         self._lanes: dict[asyncio.AbstractEventLoop, list[AnyFuture]] = {}
         self._late: threading.Thread | None = None
@@ -70,13 +86,38 @@ class Ledger:
             lane.append(future)
         return future
 
-    async def required(self, row: AttemptRow) -> None:
-        """Like `intent`, for calls under a budget: raises `StoreError` unless committed."""
-        if await self.intent(row) is Committed.NO:
+    async def admit(
+        self, row: AttemptRow, *, capped: bool = False, patience_s: float = PATIENCE_S
+    ) -> None:
+        """Write an attempt, and hold what it can cost in every budget that it is charged to.
+
+        Raises `BudgetError` when it does not fit; where it would if others under way cost little,
+        they are waited for, ``patience_s`` at most. Raises `StoreError` when the store cannot be
+        written and the attempt is under a budget, or its call is ``capped``. An attempt that was
+        refused is settled like any other, which leaves no trace.
+        """
+        until, pause = monotonic() + patience_s, 0.005
+        while True:
+            committed = await self.intent(row)
+            refusal = self._till.refused.get(row.attempt_id)
+            if refusal is None:
+                break
+            if not refusal.may_pass or monotonic() >= until:
+                raise _refused(refusal, f"{row.provider}/{row.model}")
+            await asyncio.sleep(pause * (0.5 + random()))
+            pause = min(2 * pause, 0.25)
+        if committed is Committed.NO and (capped or self._till.covers(row)):
             raise StoreError(
                 f"the ledger at {self.target.shown} cannot be written, so a call under a budget "
                 "is refused: what it costs could not be held. See the warning in the log"
             )
+
+    def room(self, spender: Spender) -> tuple[Pico, Pico] | None:
+        """What the tightest budget has left: now, and once all others under way were free.
+
+        As it was last seen; ``None`` when there is none, or none was seen yet.
+        """
+        return self._till.room(spender)
 
     def add(self, row: SettlementRow | CallRow) -> None:
         """Write a row with a later group, at the latest after 50 ms; from any thread.
@@ -176,6 +217,19 @@ class Ledger:
         if thread is not None:
             self._writer.tickets.put(None)
             thread.join(timeout)
+
+
+def _refused(refusal: Refusal, name: str) -> BudgetError:
+    budget = refusal.budget
+    return BudgetError(
+        refusal.text(name),
+        code="unpriced" if refusal.hold_pico is None else "budget",
+        budget=budget.title(refusal.subject).removeprefix("the "),
+        cap=budget.cap,
+        spent=to_usd(refusal.spent_pico),
+        held=to_usd(refusal.held_pico),
+        resets_at=refusal.resets_at,
+    )
 
 
 _LEDGERS: weakref.WeakSet[Ledger] = weakref.WeakSet()

@@ -1,6 +1,7 @@
 """The ledger in PostgreSQL."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -11,14 +12,20 @@ from psycopg.pq import ConnStatus, ExecStatus
 from psycopg.pq.abc import PGconn, PGresult
 
 from llm_orchestrator.errors import StoreError
-from llm_orchestrator.store.backend import SCHEMA_LOCK, Group
+from llm_orchestrator.store.backend import SCHEMA_LOCK
+from llm_orchestrator.store.balance import Entry
 from llm_orchestrator.store.executor import Executor
+from llm_orchestrator.store.matching import Key
+from llm_orchestrator.store.rows import Group
 from llm_orchestrator.store.sql_postgres import DDL, HEAD, INSERT
+from llm_orchestrator.store.till import Plan
+from llm_orchestrator.store.till_postgres import PostgresDrawer
 
-_NAME = b"llmo_insert"
 _POOLED = (psycopg.errors.InvalidSqlStatementName, psycopg.errors.DuplicatePreparedStatement)
 """A pooler gives each statement to any of its sessions: nothing stays prepared there."""
 _INSERT = INSERT.replace("%s", "$1").encode()
+_BEGIN = b"BEGIN ISOLATION LEVEL READ COMMITTED"
+_DONE = frozenset((ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK))
 
 
 class PostgresBackend:
@@ -35,8 +42,10 @@ class PostgresBackend:
         self.url = url
         self.timeout_s = timeout_s
         self._connection: psycopg.Connection | None = None
-        self._prepared = False
+        self._prepared: dict[bytes, bytes] = {}
         self._pooled = False
+        self._windows: set[Key] = set()
+        """Windows of budgets that are known to be there."""
         self._encode = msgspec.json.Encoder().encode
 
     def open(self) -> None:
@@ -49,7 +58,8 @@ class PostgresBackend:
             client_encoding="utf8",
             tcp_user_timeout=round(self.timeout_s * 1000),
         )
-        self._prepared = False
+        self._prepared = {}
+        self._windows.clear()
         try:
             connection.execute(f"SET lock_timeout = {round(self.timeout_s * 1000)}".encode())
             self._prepare(connection)
@@ -96,38 +106,71 @@ class PostgresBackend:
         assert self._connection is not None  # noqa: S101 - for the type checker
         return self._connection
 
-    def write(self, group: Group) -> None:
+    def write(self, group: Group, plan: Plan | None = None) -> Entry | None:
         """Commit all rows of the group, or none. Rows that are already there are left alone."""
-        # One statement, so that a group costs one round trip and is atomic by itself.
-        rows = self._encode(group)
         fresh = self._connection is None
         try:
-            self._insert(self._connected(), rows)
+            return self._write(group, plan)
+        except _POOLED:
+            self._pooled = True
+            return self._write(group, plan)
         except psycopg.OperationalError:
             if fresh or self._connection is None or not self._connection.broken:
                 raise
             # The server dropped an idle connection, or was restarted: that alone is no outage.
             self.close()
-            self._insert(self._connected(), rows)
+            return self._write(self._without_known(group) if plan else group, plan)
 
-    def _insert(self, connection: psycopg.Connection, rows: bytes) -> None:
-        """Run the insert by libpq's own blocking calls.
+    def _write(self, group: Group, plan: Plan | None) -> Entry | None:
+        connection = self._connected()
+        run = partial(self._run, connection.pgconn)
+        if plan is None:
+            # One statement, so that a group costs one round trip and is atomic by itself.
+            run(_INSERT, [self._encode(group)])
+            return None
+        _check(connection.pgconn, connection.pgconn.exec_(_BEGIN))
+        try:
+            drawer = PostgresDrawer(run, self._windows)
+            entry = plan(drawer, group)
+            drawer.put(entry)
+            rows = Group(list(entry.attempts), list(entry.settlements), group.calls)
+            if rows:
+                run(_INSERT, [self._encode(rows)])
+            _check(connection.pgconn, connection.pgconn.exec_(b"COMMIT"))
+        except BaseException:
+            if connection.pgconn.status == ConnStatus.OK:
+                connection.pgconn.exec_(b"ROLLBACK")
+            raise
+        self._windows.update(entry.windows)
+        return entry
+
+    def _without_known(self, group: Group) -> Group:
+        """The group without attempts that were committed before the connection broke."""
+        ids = [row.attempt_id for row in group.attempts]
+        rows = self._connected().execute(
+            "SELECT attempt_id FROM attempts WHERE attempt_id = ANY(%s)", (ids,)
+        )
+        known = {attempt_id for (attempt_id,) in rows}
+        attempts = [row for row in group.attempts if row.attempt_id not in known]
+        return Group(attempts, group.settlements, group.calls)
+
+    def _run(self, libpq: PGconn, statement: bytes, parameters: Sequence[bytes]) -> PGresult:
+        """Run a statement by libpq's own blocking calls.
 
         They give the interpreter lock up once instead of several times, which matters beside a
         busy event loop, and take a third less CPU.
         """
-        libpq = connection.pgconn
         if self._pooled:
-            _check(libpq, libpq.exec_params(_INSERT, [rows]))
-            return
-        try:
-            if not self._prepared:
-                _check(libpq, libpq.prepare(_NAME, _INSERT))
-                self._prepared = True
-            _check(libpq, libpq.exec_prepared(_NAME, [rows]))
-        except _POOLED:
-            self._pooled = True
-            self._insert(connection, rows)
+            result = libpq.exec_params(statement, parameters)
+        else:
+            name = self._prepared.get(statement)
+            if name is None:
+                name = b"llmo_%d" % len(self._prepared)
+                _check(libpq, libpq.prepare(name, statement))
+                self._prepared[statement] = name
+            result = libpq.exec_prepared(name, parameters)
+        _check(libpq, result)
+        return result
 
     def enrol(self, executor: Executor, now_us: int) -> None:
         """Say that this process writes, or still does."""
@@ -175,7 +218,7 @@ def _marked(sql: str) -> bytes:
 
 
 def _check(libpq: PGconn, result: PGresult) -> None:
-    if result.status == ExecStatus.COMMAND_OK:
+    if result.status in _DONE:
         return
     if libpq.status != ConnStatus.OK:
         raise psycopg.OperationalError(libpq.get_error_message())

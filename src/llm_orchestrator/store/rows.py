@@ -100,3 +100,20 @@ class CallRow(msgspec.Struct, gc=False, kw_only=True, omit_defaults=True):
 
 
 Row: TypeAlias = AttemptRow | SettlementRow | CallRow
+
+
+class Group(msgspec.Struct, gc=False, omit_defaults=True):
+    """Rows that are committed together."""
+
+    attempts: list[AttemptRow] = []
+    settlements: list[SettlementRow] = []
+    calls: list[CallRow] = []
+
+    def __len__(self) -> int:
+        return len(self.attempts) + len(self.settlements) + len(self.calls)
+
+    def extend(self, other: "Group") -> None:
+        """Take the rows of another group in."""
+        self.attempts += other.attempts
+        self.settlements += other.settlements
+        self.calls += other.calls

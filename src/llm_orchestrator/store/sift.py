@@ -4,34 +4,47 @@ import logging
 
 import msgspec
 
-from llm_orchestrator.store.backend import Backend, Group
-from llm_orchestrator.store.rows import AttemptRow, CallRow, Row, SettlementRow
+from llm_orchestrator.store.backend import Backend
+from llm_orchestrator.store.rows import AttemptRow, CallRow, Group, Row, SettlementRow
 from llm_orchestrator.store.spill import places
+from llm_orchestrator.store.till import Till
 from llm_orchestrator.store.urls import Target
 
 log = logging.getLogger("llm_orchestrator")
 
 
-def write(backend: Backend, target: Target, group: Group) -> list[Row]:
+def write(
+    backend: Backend, target: Target, group: Group, till: Till | None = None, *, admit: bool = False
+) -> list[Row]:
     """Write a group; returns the rows that can never be written, which are set aside.
 
-    Raises what `Backend.write` raises when the store itself fails.
+    ``till`` has the budgets, to which attempts of a new group are ``admit``-ted. Raises what
+    `Backend.write` raises when the store itself fails.
     """
+    till = till or Till()
     try:
-        backend.write(group)
+        _write(backend, group, till, admit=admit)
     except backend.data_errors:
-        return _one_by_one(backend, target, group)
+        return _one_by_one(backend, target, group, till, admit=admit)
     return []
 
 
-def _one_by_one(backend: Backend, target: Target, group: Group) -> list[Row]:
+def _write(backend: Backend, group: Group, till: Till, *, admit: bool) -> None:
+    entry = backend.write(group, till.plan(group, admit=admit))
+    if entry is not None:
+        till.note(entry)
+
+
+def _one_by_one(
+    backend: Backend, target: Target, group: Group, till: Till, *, admit: bool
+) -> list[Row]:
     """Find the rows at fault; what is no text is cleaned."""
     refused: list[Row] = []
     rows: list[Row] = [*group.attempts, *group.settlements, *group.calls]
     for row in rows:
         clean = _clean(row)
         try:
-            backend.write(clean)
+            _write(backend, clean, till, admit=admit)
         except backend.data_errors as error:
             refused.append(row)
             _set_aside(target, clean, error)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from llm_orchestrator.store.backend import Group
+from llm_orchestrator.store.rows import Group
 from llm_orchestrator.store.urls import Target, data_dir
 
 if sys.platform != "win32":

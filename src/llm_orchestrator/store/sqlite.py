@@ -11,10 +11,12 @@ from msgspec import to_builtins
 from msgspec.structs import astuple
 
 from llm_orchestrator.errors import StoreError
-from llm_orchestrator.store.backend import Group
+from llm_orchestrator.store.balance import Entry
 from llm_orchestrator.store.executor import Executor
-from llm_orchestrator.store.rows import Row
+from llm_orchestrator.store.rows import Group, Row
 from llm_orchestrator.store.sql_sqlite import DDL, HEAD
+from llm_orchestrator.store.till import Plan
+from llm_orchestrator.store.till_sqlite import SQLiteDrawer
 
 _REVISION = int(HEAD)
 _CHUNK = 64
@@ -128,18 +130,27 @@ class SQLiteBackend:
                     raise
                 time.sleep(0.01)
 
-    def write(self, group: Group) -> None:
+    def write(self, group: Group, plan: Plan | None = None) -> Entry | None:
         """Commit all rows of the group, or none. Rows that are already there are left alone."""
         connection = self._connected()
         connection.execute("BEGIN IMMEDIATE")
         try:
-            self._insert(connection, "attempts", group.attempts)
-            self._insert(connection, "settlements", group.settlements)
+            entry = None
+            attempts: Sequence[Row] = group.attempts
+            settlements: Sequence[Row] = group.settlements
+            if plan is not None:
+                drawer = SQLiteDrawer(connection)
+                entry = plan(drawer, group)
+                drawer.put(entry)
+                attempts, settlements = entry.attempts, entry.settlements
+            self._insert(connection, "attempts", attempts)
+            self._insert(connection, "settlements", settlements)
             self._insert(connection, "calls", group.calls)
             connection.execute("COMMIT")
         except BaseException:
             _roll_back(connection)
             raise
+        return entry
 
     def _connected(self) -> sqlite3.Connection:
         now = time.monotonic()

@@ -11,13 +11,13 @@ from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from typing import TypeAlias, TypeVar
 
-from llm_orchestrator.store.backend import Group
 from llm_orchestrator.store.connect import connect, retire_dead
 from llm_orchestrator.store.executor import HEARTBEAT_S, Executor
 from llm_orchestrator.store.outage import Outage
-from llm_orchestrator.store.rows import AttemptRow, CallRow, SettlementRow
+from llm_orchestrator.store.rows import AttemptRow, CallRow, Group, SettlementRow
 from llm_orchestrator.store.sift import write
 from llm_orchestrator.store.spill import Spill, drain
+from llm_orchestrator.store.till import Till
 from llm_orchestrator.store.urls import Target
 
 log = logging.getLogger("llm_orchestrator")
@@ -41,6 +41,8 @@ SOON: Ticket = (None, ())
 _DELAY_S = 0.05
 """How long such an outcome may stay in memory."""
 _MANY = 1000
+_LOOK_S = 1.0
+"""How often to look for dead processes while something is refused."""
 _Item = TypeVar("_Item")
 
 
@@ -61,6 +63,7 @@ class Writer:
         executor: Executor,
         timeout_s: float = 5.0,
         clock: Callable[[], float] = time.time,
+        till: Till | None = None,
     ) -> None:
         self.attempts: deque[AttemptRow] = deque()
         self.settlements: deque[SettlementRow] = deque()
@@ -70,6 +73,7 @@ class Writer:
         """A `SOON` is among the tickets or was seen: no other one is needed."""
         self.executor = executor
         self.spill = Spill(target, executor.executor_id)
+        self.till = till or Till(executor.executor_id)
         self._target = target
         self._clock = clock
         self._backend = connect(target, timeout_s)
@@ -167,13 +171,30 @@ class Writer:
         if not group:
             return Committed.YES
         try:
-            refused = write(self._backend, self._target, group)
+            if group.attempts or group.settlements:
+                self._open_budgets()
+            refused = write(self._backend, self._target, group, self.till, admit=True)
         except Exception as error:  # noqa: BLE001 - whatever it is, no row may be lost by it
             self._fail(group, error)
             return Committed.NO
         # Which future belongs to a refused intent is not known: none of them may go out.
         lacking = any(isinstance(row, AttemptRow) for row in refused)
         return Committed.NO if lacking else Committed.YES
+
+    def _open_budgets(self) -> None:
+        """See which budgets hold. Who spends under one says first that he lives."""
+        self.till.refresh(self._backend)
+        if self.till.book and not self._enrolled:
+            self._beat = time.monotonic()
+            self._backend.enrol(self.executor, self._now_us())
+            self._see_others()
+
+    def _see_others(self) -> None:
+        """See who is dead, and what the dead have left."""
+        retire_dead(self._backend, self._now_us(), self.till)
+        if not self._enrolled:
+            self._enrolled = True
+            self._drain = drain(self._target)
 
     def _fail(self, group: Group, error: Exception) -> None:
         """Begin an outage: keep the rows and tell the user."""
@@ -210,8 +231,15 @@ class Writer:
                 self._outage.poll()
         elif self._drain is not None:
             self._catch_up(self._drain)
-        elif not self._enrolled or (self._open > 0 and time.monotonic() - self._beat > HEARTBEAT_S):
+        elif not self._enrolled or self._beat_due():
             self._enrol()
+
+    def _beat_due(self) -> bool:
+        """Whether others should hear of us, or we of others who hold what we were refused."""
+        silent = time.monotonic() - self._beat
+        if self.till.refused and silent > _LOOK_S:
+            return True
+        return self._open > 0 and silent > HEARTBEAT_S
 
     def _recover(self, outage: Outage) -> None:
         self._outage, self._recovering = None, outage
@@ -219,7 +247,7 @@ class Writer:
         self.spill.close()
         try:
             if kept:
-                write(self._backend, self._target, kept)
+                write(self._backend, self._target, kept, self.till)
         except Exception as error:  # noqa: BLE001 - the outage goes on
             self._fail(kept, error)
             return
@@ -230,8 +258,10 @@ class Writer:
         try:
             group = next(groups, None)
             if group is not None:
-                write(self._backend, self._target, group)
+                write(self._backend, self._target, group, self.till)
                 return
+            if self.till.book:
+                self._see_others()  # what was kept of the dead is in the books only now
         except Exception as error:  # noqa: BLE001 - the rows stay in their file
             self._fail(Group(), error)
             return
@@ -248,10 +278,8 @@ class Writer:
         self._beat = time.monotonic()
         try:
             self._backend.enrol(self.executor, self._now_us())
-            if not self._enrolled:
-                retire_dead(self._backend, self._now_us())
-                self._enrolled = True
-                self._drain = drain(self._target)
+            if not self._enrolled or self.till.book:
+                self._see_others()
         except Exception as error:  # noqa: BLE001 - as for any other write
             self._fail(Group(), error)
 
@@ -263,7 +291,7 @@ class Writer:
         if self._kept:
             kept, self._kept = self._kept, Group()
             try:
-                write(self._backend, self._target, kept)
+                write(self._backend, self._target, kept, self.till)
             except Exception:  # noqa: BLE001 - the last chance is a spill file
                 self._keep(kept)
             lost = len(self._kept) + self._lost

@@ -37,7 +37,7 @@ async def test_a_directory_in_the_way(
     assert await ledger.intent(attempt("1")) is Committed.NO
     assert await ledger.intent(attempt("2")) is Committed.NO
     with pytest.raises(StoreError, match="budget"):
-        await ledger.required(attempt("3"))
+        await ledger.admit(attempt("3"), capped=True)
     ledger.add(settlement("1"))
     ledger.add(call("1"))
     assert await ledger.flush() is Committed.NO
@@ -49,7 +49,7 @@ async def test_a_directory_in_the_way(
 
     path.rmdir()
     await asyncio.to_thread(wait_for, str(path), IDS, [("att_1",), ("att_2",), ("att_3",)])
-    await ledger.required(attempt("4"))
+    await ledger.admit(attempt("4"), capped=True)
     await ledger.close()
     assert read(str(path), "SELECT call_id FROM calls") == [("call_1",)]
     assert read(str(path), "SELECT attempt_id FROM settlements") == [("att_1",)]
@@ -150,7 +150,7 @@ async def test_a_file_that_is_deleted_under_us(path: Path) -> None:
 
 FULL_DISK = """
 import asyncio, resource, sys
-from llm_orchestrator.store.backend import Group
+from llm_orchestrator.store.rows import Group
 from llm_orchestrator.store.ledger import Ledger
 from llm_orchestrator.store.postgres import PostgresBackend
 from tests.integration.store.data import attempt

@@ -10,10 +10,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from llm_orchestrator.store.backend import Group
 from llm_orchestrator.store.connect import init_store
 from llm_orchestrator.store.ledger import Ledger
 from llm_orchestrator.store.postgres import PostgresBackend
+from llm_orchestrator.store.rows import Group
 from llm_orchestrator.store.writer import Committed
 from tests.integration.store.data import attempt, read, wait_for
 

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from llm_orchestrator.store.backend import Group
-from llm_orchestrator.store.rows import AttemptRow, CallRow, SettlementRow
+from llm_orchestrator.store.rows import AttemptRow, CallRow, Group, SettlementRow
 from llm_orchestrator.store.sift import write
 from llm_orchestrator.store.sqlite import SQLiteBackend
 from llm_orchestrator.store.urls import Target

@@ -3,8 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from llm_orchestrator.store.backend import Group
-from llm_orchestrator.store.rows import AttemptRow, CallRow, SettlementRow
+from llm_orchestrator.store.rows import AttemptRow, CallRow, Group, SettlementRow
 from llm_orchestrator.store.spill import Spill, drain, places
 from llm_orchestrator.store.urls import Target
 

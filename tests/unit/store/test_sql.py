@@ -9,8 +9,7 @@ import msgspec
 import pytest
 from sqlalchemy import Column, DefaultClause, Table
 
-from llm_orchestrator.store.backend import Group
-from llm_orchestrator.store.rows import AttemptRow, CallRow, SettlementRow
+from llm_orchestrator.store.rows import AttemptRow, CallRow, Group, SettlementRow
 from llm_orchestrator.store.sqlite import insert
 from llm_orchestrator.store.tables import LEDGER, attempts, calls, metadata, settlements
 

@@ -1,0 +1,215 @@
+"""The budgets as one process knows them, and what they do to the rows that it writes."""
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Protocol, TypeAlias
+
+from llm_orchestrator.store.balance import Entry, Hold, Reached, Window
+from llm_orchestrator.store.budgets import Table, put_budget, read_budgets
+from llm_orchestrator.store.matching import Book, Charge, Key, Spender
+from llm_orchestrator.store.periods import span_of
+from llm_orchestrator.store.rows import AttemptRow, Group, SettlementRow
+from llm_orchestrator.types.budget import Alert, Budget, Refusal
+from llm_orchestrator.types.money import Pico, to_usd, usd_text
+
+_REFRESH_S = 1.0
+"""How soon a process sees a budget that another one has set."""
+_SEEN = 10_000
+"""Windows whose last state is remembered."""
+_MARK = "SELECT COUNT(*), SUM(updated_at % 1000000000) FROM budgets"
+"""Differs whenever a budget was set or removed."""
+
+
+class Drawer(Protocol):
+    """The tables of budgets, inside a transaction that excludes others from what it reads."""
+
+    def holds(self, attempt_ids: Sequence[str]) -> list[Hold]:
+        """What these attempts hold."""
+
+    def windows(self, keys: Sequence[Key]) -> dict[Key, Window]:
+        """The windows; those of budgets that were removed are left out."""
+
+    def orphans(self) -> list[str]:
+        """Attempts that hold something, and whose process is gone."""
+
+    def tell(self, reached: Reached) -> bool:
+        """Note that a share was reached; False when that was known."""
+
+    def put(self, entry: Entry) -> None:
+        """Change holds and windows."""
+
+
+Plan: TypeAlias = Callable[[Drawer, Group], Entry]
+"""What a transaction shall do with a group of rows."""
+
+
+class Till:
+    """Admits attempts and settles them. ``alerted`` is called when a share of a cap is reached.
+
+    The writer's thread changes it; other threads may ask `covers`, `room` and ``refused``.
+    """
+
+    def __init__(
+        self,
+        executor_id: str = "",
+        budgets: Iterable[Budget] = (),
+        alerted: Callable[[Alert], None] | None = None,
+    ) -> None:
+        self._executor_id = executor_id
+        self._configured = tuple(budgets)
+        self.book = Book(self._configured)
+        self.refused: dict[str, Refusal] = {}
+        """Attempts that were not admitted, until their callers have taken note."""
+        self._seen: dict[Key, Window] = {}
+        self._told: set[tuple[Key, int]] = set()
+        self._alerted = alerted
+        self._mark: object = None
+        self._looked: float | None = None
+
+    def covers(self, spender: Spender) -> bool:
+        """Whether it is under a budget that this process knows of."""
+        return bool(self.book.charges(spender))
+
+    def room(self, spender: Spender) -> tuple[Pico, Pico] | None:
+        """What the tightest budget has left: now, and once all others under way were free.
+
+        As it was last seen; ``None`` when there is none, or none was seen yet.
+        """
+        found = [w for c in self.book.charges(spender) if (w := self._seen.get(c.key))]
+        if not found:
+            return None
+        return min(w.free_pico for w in found), min(w.cap_pico - w.spent_pico for w in found)
+
+    def refresh(self, table: Table) -> None:
+        """See which budgets there are, at most once a second."""
+        now = time.monotonic()
+        if self._looked is not None and now - self._looked < _REFRESH_S:
+            return
+        mark = next(table.query(_MARK))
+        if mark != self._mark:
+            for one in self._configured:
+                # What was set since by a command holds until the next start.
+                put_budget(table, one, replace=self._mark is None)
+            mark = next(table.query(_MARK))
+            self.book = Book(read_budgets(table))
+            self._mark = mark
+        self._looked = now
+
+    def plan(self, group: Group, *, admit: bool) -> Plan | None:
+        """What to do with a group: of new rows, or of rows that were kept for a while."""
+        if admit:
+            return self.admit if self.book or self.refused else None
+        return self.settle if group.settlements else None
+
+    def admit(self, drawer: Drawer, group: Group) -> Entry:
+        """A `Plan`: attempts hold what they may, settlements free it again."""
+        return self._decide(drawer, group, self._charged(group.attempts) if self.book else {})
+
+    def settle(self, drawer: Drawer, group: Group) -> Entry:
+        """A `Plan` for rows of earlier: attempts are written as they are, and hold nothing."""
+        return self._decide(drawer, group, {})
+
+    def lose(self, drawer: Drawer, group: Group) -> Entry:
+        """A `Plan`: what dead processes held counts as spent."""
+        return self._decide(drawer, group, {}, drawer.orphans())
+
+    def _decide(
+        self,
+        drawer: Drawer,
+        group: Group,
+        charged: Mapping[str, Sequence[Charge]],
+        lost: Sequence[str] = (),
+    ) -> Entry:
+        entry = Entry(at_us=time.time_ns() // 1000)
+        settlements = self._heard(entry, group.settlements)
+        ended = [row.attempt_id for row in settlements]
+        holds = drawer.holds([*ended, *lost]) if ended or lost else []
+        keys = {one.key for own in charged.values() for one in own}
+        keys.update(hold.key for hold in holds)
+        if keys:
+            entry.windows = drawer.windows(sorted(keys))
+        before = {key: window.spent_pico for key, window in entry.windows.items()}
+        entry.admit(group.attempts, charged)
+        if entry.refused:
+            settlements = self._heard(entry, settlements)
+        by_attempt: dict[str, list[Hold]] = {}
+        for hold in holds:
+            by_attempt.setdefault(hold.attempt_id, []).append(hold)
+        entry.settle(settlements, by_attempt)
+        entry.lose({one: by_attempt[one] for one in lost if one in by_attempt})
+        for key in entry.changed:
+            if entry.windows[key].spent_pico > before[key]:
+                self._alert(entry, drawer, key)
+        return entry
+
+    def _heard(self, entry: Entry, settlements: Sequence[SettlementRow]) -> Sequence[SettlementRow]:
+        """The settlements without those of attempts that were refused: these were never there."""
+        if not self.refused and not entry.refused:
+            return settlements
+        kept = []
+        for row in settlements:
+            if row.attempt_id in self.refused or row.attempt_id in entry.refused:
+                entry.answered.append(row.attempt_id)
+            else:
+                kept.append(row)
+        return kept
+
+    def _charged(self, attempts: Sequence[AttemptRow]) -> dict[str, Sequence[Charge]]:
+        charges = self.book.charges
+        return {
+            row.attempt_id: found
+            for row in attempts
+            if row.hold_pico != 0 and (found := charges(row))
+        }
+
+    def _alert(self, entry: Entry, drawer: Drawer, key: Key) -> None:
+        budget, window = self.book.budgets.get(key.budget_id), entry.windows[key]
+        if budget is None:
+            return
+        for share in budget.alerts:
+            reached = window.spent_pico * 100 >= share * window.cap_pico
+            if reached and (key, share) not in self._told:
+                entry.told.append((key, share))
+                amounts = (window.spent_pico, window.cap_pico)
+                if drawer.tell(Reached(*key, share, *amounts, entry.at_us, self._executor_id)):
+                    entry.alerts.append(make_alert(budget, key, share, window))
+
+    def note(self, entry: Entry) -> None:
+        """What `decide` said was committed."""
+        refused = self.refused
+        if refused:
+            for row in entry.attempts:
+                refused.pop(row.attempt_id, None)  # it was asked again, and admitted
+        refused.update(entry.refused)
+        for attempt_id in entry.answered:
+            refused.pop(attempt_id, None)
+        if len(self._seen) >= _SEEN:
+            self._seen.clear()
+        self._seen.update(entry.windows)
+        if len(self._told) >= _SEEN:
+            self._told.clear()
+        self._told.update(entry.told)
+        if self._alerted is not None:
+            for alert in entry.alerts:
+                self._alerted(alert)
+
+
+def make_alert(budget: Budget, key: Key, share: int, window: Window) -> Alert:
+    """The alert for a share that was reached."""
+    name, _, subject = key.window.partition("/")
+    spent, cap = usd_text(window.spent_pico), usd_text(window.cap_pico)
+    during = "" if budget.period == "total" else f" ({name})"
+    unknown = f", {usd_text(window.unknown_pico)} of it unknown" if window.unknown_pico else ""
+    return Alert(
+        budget_id=budget.id,
+        scope=budget.scope,
+        subject=budget.subject or subject,
+        period=budget.period,
+        window=name,
+        share=share,
+        spent=to_usd(window.spent_pico),
+        cap=to_usd(window.cap_pico),
+        resets_at=span_of(budget.period, budget.zone, name).ends_at,
+        text=f"{share} % of {budget.title(subject)}{during} is spent: {spent} of {cap} USD"
+        f"{unknown}",
+    )
