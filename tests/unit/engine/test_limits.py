@@ -120,7 +120,7 @@ def test_a_provider_with_limits_of_its_own() -> None:
     config = Config(providers={"openai": section}, timeouts=Timeouts(idle=7))
     request = Request(messages=(), stream=True)
     found = limits(config, Speed(), request, CHAT, elsewhere=True)
-    assert found == Limits(connect=1, first=2, idle=7, total=600)
+    assert found == Limits(connect=1, first=2, idle=7, total=600, line=10)
 
 
 THINKER = targets.openai("reasoning tools")

@@ -18,5 +18,5 @@ def test_what_means_which_number(given: Any, number: int) -> None:
 
 @pytest.mark.parametrize("given", [0, 11, -1, True, 5.0, "", "urgent", "11", "1000", "²", []])
 def test_what_means_none(given: Any) -> None:
-    with pytest.raises(InvalidRequestError, match="from 1 .last. to 10 .first., or low"):
+    with pytest.raises(InvalidRequestError, match=r"from 1 .last. to 10 .first., or low"):
         read_priority(given)
