@@ -20,6 +20,15 @@ def _mix(text: str) -> Any:
         raise typer.BadParameter('expected JSON like {"rate-limit": 3, "cut": 1}') from None
 
 
+def _pairs(text: str) -> Any:
+    from llm_orchestrator.simulator.batches.settings import pairs
+
+    try:
+        return pairs(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
 def _option(name: str, metavar: str, help: str, **more: Any) -> Any:
     return typer.Option(f"--{name}", metavar=metavar, help=help, **more)
 
@@ -36,7 +45,7 @@ Port = Annotated[int, _option("port", "N", "0 picks a free one.")]
 Host = Annotated[str, _option("host", "NAME", "Address to listen on.")]
 Seed = Annotated[int, _option("seed", "N", "The same seed gives the same answers and faults.")]
 Latency = Annotated[str, _option("latency", "PACE", "none, realistic, or FIRST,TOKEN seconds.")]
-Speed = Annotated[float, _option("speed", "X", "Latency passes X times faster.")]
+Speed = Annotated[float, _option("speed", "X", "Latency and batches pass X times faster.")]
 FaultRate = Annotated[float, _option("fault-rate", "SHARE", "Requests with a fault, 0 to 1.")]
 FaultMix = Annotated[
     dict[str, int] | None,
@@ -51,6 +60,16 @@ InFlight = Annotated[int | None, _limit("in-flight", "Requests at once")]
 Key = Annotated[
     list[str] | None,
     _option("key", "KEY", "Accept only this API key; may be given again.", show_default=False),
+]
+Batch = Annotated[
+    dict[str, str] | None,
+    _option(
+        "batch",
+        "PAIRS",
+        "How batches behave: queue=600,openai.item=0.1.",
+        parser=_pairs,
+        show_default=False,
+    ),
 ]
 PriceFile = Annotated[Path | None, _file("price-file", "Prices other than the package's.")]
 LedgerFile = Annotated[Path | None, _file("ledger-file", "Append each row of the bill as JSON.")]
@@ -70,6 +89,7 @@ def sim(
     tpm: TPM = None,
     in_flight: InFlight = None,
     key: Key = None,
+    batch: Batch = None,
     price_file: PriceFile = None,
     ledger_file: LedgerFile = None,
     port_file: PortFile = None,
@@ -96,6 +116,7 @@ def sim(
             tpm=tpm,
             in_flight=in_flight,
             keys=tuple(key or ()),
+            batch=batch or {},
             price_file=price_file,
             ledger_file=ledger_file,
         )

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from llm_orchestrator.simulator.batches.settings import pairs
 from llm_orchestrator.simulator.faults import FaultNameError
 from llm_orchestrator.simulator.server import Simulator
 
@@ -26,7 +27,7 @@ def parser() -> argparse.ArgumentParser:
     add("--port", type=int, default=8090, help="port; 0 picks a free one")
     add("--seed", type=int, default=1, help="the same seed gives the same answers and faults")
     add("--latency", default="none", help="none, realistic, or <first>,<token> in seconds")
-    add("--speed", type=float, default=1.0, help="latency passes this many times faster")
+    add("--speed", type=float, default=1.0, help="latency and batches pass this many times faster")
     add("--fault-rate", type=float, default=0.0, help="share of requests with a fault, 0 to 1")
     add("--fault-mix", type=json.loads, default=None, help='JSON: {"<fault>": weight, ...}')
     add("--timings", default="full", choices=["full", "fast"], help="how long faults last")
@@ -34,6 +35,7 @@ def parser() -> argparse.ArgumentParser:
     add("--tpm", type=int, default=None, help="tokens a minute for each account and model")
     add("--in-flight", type=int, default=None, help="requests at once for each account and model")
     add("--key", action="append", default=[], help="accept only this API key; may be repeated")
+    add("--batch", type=pairs, default={}, help="settings of batches: queue=600,openai.item=0.1")
     add("--price-file", type=Path, default=None, help="a price file other than the package's")
     add("--ledger-file", type=Path, default=None, help="append each settled bill row as JSON")
     add("--port-file", type=Path, default=None, help="write the address to this file when ready")
@@ -47,6 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     plain = ("seed", "latency", "speed", "fault_rate", "timings", "rpm", "tpm", "in_flight")
     settings = {name: getattr(given, name) for name in plain} | names
     settings |= {"price_file": given.price_file, "ledger_file": given.ledger_file}
+    settings |= {"batch": given.batch}
     try:
         serve(given.port, given.host, port_file=given.port_file, **settings)
     except (ValueError, FaultNameError, OSError) as error:

@@ -71,6 +71,9 @@ def test_serves_until_a_signal(tmp_path: Path, name: str) -> None:
     [
         (["--latency", "slowish"], "is not none, realistic"),
         (["--speed", "0"], "speed must be above 0"),
+        (["--batch", "lunch=1"], "no batch setting 'lunch'"),
+        (["--batch", "queue=soon"], "queue='soon' is not a float"),
+        (["--batch", "failures=2"], "is a share"),
         (["--fault-mix", '{"earthquake": 1}'], "no fault 'earthquake'"),
         (["--ledger-file", "/nowhere/at/all"], "No such file"),
     ],
