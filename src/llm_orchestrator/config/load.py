@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from llm_orchestrator.config.budgets import budget_problems
 from llm_orchestrator.config.checks import clean_header_name
 from llm_orchestrator.config.classic import Moved
 from llm_orchestrator.config.env import Environment, read_environment
@@ -86,6 +87,7 @@ def _build(raw: Mapping[str, Any], lines: Lines, name: str, env: Environment) ->
     reader = Reader(env, lambda path: path[0] == "providers" and len(path) > 2)
     config: Config = reader.struct(Config, _spread_models(moved.data), ())
     problems = [*moved.problems, *reader.problems, *_header_problems(config)]
+    problems += budget_problems(getattr(config, "budgets", ()))
     if problems:
         raise ConfigError(_tell(problems, moved, lines, name))
     unset: dict[str, dict[str, str]] = {}

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, TypeAlias, get_args
 import msgspec
 from msgspec import Meta
 
+from llm_orchestrator.config.approval import ApprovalSettings
 from llm_orchestrator.config.base import (
     USD,
     Check,
@@ -22,6 +23,7 @@ from llm_orchestrator.config.base import (
     Settings,
     Tokens,
 )
+from llm_orchestrator.config.budgets import BudgetSettings
 from llm_orchestrator.config.caching import CacheSettings
 from llm_orchestrator.config.checks import clean_key, clean_secret, clean_store_url, clean_url
 from llm_orchestrator.config.env import Environment
@@ -286,7 +288,18 @@ class Config(Settings, frozen=True):
         USD | None,
         Meta(description="Requests expected to cost more need approval. Left out: none does."),
     ] = None
+    budgets: Annotated[
+        tuple[BudgetSettings, ...], Meta(description="What may be spent, by whom and when.")
+    ] = ()
+    notify: Annotated[
+        tuple[Annotated[Secret, Check(clean_secret)], ...],
+        Meta(
+            description="Where alerts go: URLs of Apprise (`mailto://...`, `slack://...`), or "
+            "names of notifiers that a package adds. They are in the log in any case."
+        ),
+    ] = ()
     cache: CacheSettings = CacheSettings()
+    approval: ApprovalSettings = ApprovalSettings()
     cost_tracking: CostTracking = CostTracking()
     store: StoreSettings = StoreSettings()
     env: Annotated[Environment, NotAKey()] = Environment()
