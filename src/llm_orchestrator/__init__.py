@@ -7,10 +7,23 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from llm_orchestrator.classic import (
+        ModelConfig as ModelConfig,
+        OrchestrationResult as OrchestrationResult,
+        aroute_to_model as aroute_to_model,
+        arun_ensemble as arun_ensemble,
+        arun_orchestration as arun_orchestration,
+        arun_with_fallback as arun_with_fallback,
+        route_to_model as route_to_model,
+        run_ensemble as run_ensemble,
+        run_orchestration as run_orchestration,
+        run_with_fallback as run_with_fallback,
+    )
     from llm_orchestrator.engine.images import load_image as load_image
     from llm_orchestrator.errors import (
         APIConnectionError as APIConnectionError,
         APITimeoutError as APITimeoutError,
+        ApprovalRequiredError as ApprovalRequiredError,
         AuthenticationError as AuthenticationError,
         BadReplyError as BadReplyError,
         BudgetError as BudgetError,
@@ -94,8 +107,24 @@ _ORIGIN = {
     "Usage": "types.usage",
     **dict.fromkeys(
         (
+            "ModelConfig",
+            "OrchestrationResult",
+            "aroute_to_model",
+            "arun_ensemble",
+            "arun_orchestration",
+            "arun_with_fallback",
+            "route_to_model",
+            "run_ensemble",
+            "run_orchestration",
+            "run_with_fallback",
+        ),
+        "classic",
+    ),
+    **dict.fromkeys(
+        (
             "APIConnectionError",
             "APITimeoutError",
+            "ApprovalRequiredError",
             "AuthenticationError",
             "BadReplyError",
             "BudgetError",

@@ -12,8 +12,11 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from llm_orchestrator.catalog import Catalog, price_on
 from llm_orchestrator.orchestrator import AsyncLLMOrchestrator
 from llm_orchestrator.portal import run as _run
+from llm_orchestrator.routing.levels import LEVELS, level_of
+from llm_orchestrator.types.money import Pico, to_usd
 from llm_orchestrator.types.reply import Reply
 
 Config: TypeAlias = str | Path | Mapping[str, Any] | None
@@ -42,6 +45,40 @@ class OrchestrationResult(msgspec.Struct, frozen=True, kw_only=True):
     def to_dict(self) -> dict[str, Any]:
         """As it is written to a file."""
         return msgspec.structs.asdict(self)
+
+
+class ModelConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """A model with its prices (USD per million tokens), classic levels and limits."""
+
+    name: str
+    provider: str
+    cost_per_1m_input: Decimal | None
+    """``None`` is unknown."""
+    cost_per_1m_output: Decimal | None
+    capabilities: tuple[str, ...]
+    """Of `LEVELS`, from ``basic`` up."""
+    context_window: int | None
+    max_tokens: int | None
+    """Longest answer in tokens."""
+
+    @classmethod
+    def of(cls, name: str) -> "ModelConfig":
+        """As the catalogue has it; raises `ModelNotFoundError` with near names."""
+        model = Catalog.load().resolve(name)
+        price = price_on(model)
+        return cls(
+            name=name,
+            provider=model.provider,
+            cost_per_1m_input=_per_million(price.input if price else None),
+            cost_per_1m_output=_per_million(price.output if price else None),
+            capabilities=LEVELS[: level_of(model)],
+            context_window=model.context,
+            max_tokens=model.max_output,
+        )
+
+
+def _per_million(rate: Pico | None) -> Decimal | None:
+    return None if rate is None else to_usd(rate * 10**6)
 
 
 async def arun_orchestration(

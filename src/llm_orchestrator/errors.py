@@ -21,6 +21,7 @@
     │   ├── TruncatedError              an answer that broke off; carries the text so far
     │   └── OutputError                 an answer that does not satisfy the output schema
     ├── BudgetError                     a cap would be passed
+    ├── ApprovalRequiredError           somebody must consent first; carries the ticket
     ├── StoreError                      the ledger cannot be written or read
     └── ClosedError                     the orchestrator was closed
 
@@ -226,6 +227,18 @@ class BudgetError(OrchestratorError):
     spent: "Decimal | None" = None
     held: "Decimal | None" = None
     resets_at: "datetime | None" = None
+
+
+class ApprovalRequiredError(OrchestratorError):
+    """The call is expected to cost more than may go out unasked; nothing was sent.
+
+    ``ticket`` is what to approve; ``expected`` and ``most`` are USD, ``None`` is unknown. ``code``
+    is waiting or rejected. Asked again after approval, the call goes through, once.
+    """
+
+    ticket: str = ""
+    expected: "Decimal | None" = None
+    most: "Decimal | None" = None
 
 
 class StoreError(OrchestratorError):

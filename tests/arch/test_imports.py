@@ -12,7 +12,10 @@ import llm_orchestrator
 
 # The public names. Adding one is a promise; removing one breaks somebody.
 EXPORTS = (
-    "APIConnectionError", "APITimeoutError", "AsyncLLMOrchestrator", "AuthenticationError",
+    "APIConnectionError", "APITimeoutError", "ApprovalRequiredError", "AsyncLLMOrchestrator",
+    "AuthenticationError", "ModelConfig", "OrchestrationResult", "aroute_to_model",
+    "arun_ensemble", "arun_orchestration", "arun_with_fallback", "route_to_model", "run_ensemble",
+    "run_orchestration", "run_with_fallback",
     "BadReplyError", "BudgetError", "ClosedError", "ConfigError", "ContentFilterError",
     "ContextLengthError", "ContinueEvent", "EmptyReplyError", "EndEvent", "FinishEvent", "Image",
     "InvalidRequestError", "LLMOrchestrator", "load_image", "Message", "Model",

@@ -24,7 +24,7 @@ _HINTS: tuple[tuple[type[errors.OrchestratorError], str], ...] = (
 
 def code(error: errors.OrchestratorError) -> int:
     """The exit code of an error: whose fault it is decides."""
-    if isinstance(error, errors.BudgetError):
+    if isinstance(error, errors.BudgetError | errors.ApprovalRequiredError):
         return BUDGET
     if isinstance(error, errors.ConfigError | errors.ModelNotFoundError):
         return USAGE

@@ -11,6 +11,8 @@ import typer
 
 from llm_orchestrator import __version__
 from llm_orchestrator.cli import (
+    approvals,
+    cache,
     config,
     costs,
     doctor,
@@ -39,7 +41,9 @@ root.command("models")(models.models)
 root.command("providers")(providers.providers)
 root.command("health")(health.health)
 root.add_typer(costs.group, name="costs")
+root.add_typer(cache.group, name="cache")
 root.add_typer(config.group, name="config")
+root.add_typer(approvals.group, name="approvals")
 root.command("doctor")(doctor.doctor)
 root.command("sim")(sim.sim)
 root.add_typer(store.group, name="store")

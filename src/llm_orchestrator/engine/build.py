@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -16,6 +16,7 @@ from llm_orchestrator.config.schema import Config
 from llm_orchestrator.engine.caching import open_cache
 from llm_orchestrator.engine.candidates import Candidates
 from llm_orchestrator.engine.found import Found
+from llm_orchestrator.engine.rate_limits import limiter
 from llm_orchestrator.engine.runtime import Runtime
 from llm_orchestrator.engine.session import Session
 from llm_orchestrator.pipeline.affinity import Affinity
@@ -33,6 +34,9 @@ from llm_orchestrator.store.urls import data_dir
 from llm_orchestrator.transport import default as default_transport
 from llm_orchestrator.transport.base import Transport
 from llm_orchestrator.types.ids import ids
+
+if TYPE_CHECKING:
+    from llm_orchestrator.pipeline.approval import Approval
 
 log = logging.getLogger("llm_orchestrator")
 
@@ -64,14 +68,15 @@ def build(
     breaker = Breaker(config.breaker.failures, config.breaker.cooldown)
     speed, affinity = Speed(), Affinity()
     ledger, costlog = _books(config)
-    if config.auto_approve_threshold_usd is not None:
-        log.warning("auto_approve_threshold_usd has no effect yet: give calls a max_cost")
     price_version = catalog.version
     for warning in catalog.warnings:
         log.warning(warning)
-    # Entered in this order and left in reverse: the hold is known when the intent is written,
-    # the cost when the outcome is.
-    guards: list[Guard] = [breaker, speed, affinity, Hold()]
+    # Entered in this order and left in reverse: who waits in line holds and books nothing, the hold
+    # is known when the intent is written, the cost when the outcome is.
+    guards: list[Guard] = [breaker, speed, affinity]
+    if (limits := limiter(config, directory, catalog)) is not None:
+        guards.append(limits)
+    guards.append(Hold())
     if ledger is not None:
         guards.append(Record(ledger, price_version))
     guards.append(Meter())
@@ -87,13 +92,25 @@ def build(
         breaker=breaker,
         speed=speed,
         affinity=affinity,
+        limiter=limits,
         session=Session(ids.new("ses")),
         ledger=ledger,
         costlog=costlog,
     )
+    if config.auto_approve_threshold_usd is not None:
+        runtime.outer.append(_approval(config))
     if config.cache.enabled:
         open_cache(runtime)
     return runtime
+
+
+def _approval(config: Config) -> "Approval":
+    from llm_orchestrator.pipeline.approval import Approval  # only who asks for consent pays for it
+    from llm_orchestrator.store.approvals import Approvals
+
+    settings = config.approval
+    tickets = Approvals(store_url(config))
+    return Approval(tickets, wait_s=settings.wait, expires_s=settings.expires)
 
 
 def _books(config: Config) -> tuple[Ledger | None, CostLog | None]:

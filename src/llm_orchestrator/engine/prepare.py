@@ -8,6 +8,7 @@ import msgspec
 
 from llm_orchestrator.engine import caching, labels, planning
 from llm_orchestrator.engine.compose import compose
+from llm_orchestrator.engine.consent import consent
 from llm_orchestrator.engine.messages import MessageLike
 from llm_orchestrator.engine.options import CallOptions, split
 from llm_orchestrator.engine.routes import Route, Wanted, route
@@ -15,7 +16,7 @@ from llm_orchestrator.engine.runtime import Runtime
 from llm_orchestrator.engine.seeking import as_json, facts
 from llm_orchestrator.pipeline.attempt import Call
 from llm_orchestrator.pipeline.rescue import Rescue
-from llm_orchestrator.types.money import Pico
+from llm_orchestrator.types.money import Pico, from_usd
 from llm_orchestrator.types.priority import read_priority
 from llm_orchestrator.types.request import Message, Request
 
@@ -83,6 +84,8 @@ def prepare(
     call.notices += notices
     call.priority = priority
     call.wish = caching.wish(runtime, options, composed, found)
+    if (threshold := runtime.config.auto_approve_threshold_usd) is not None:
+        call.consent = consent(runtime, request, found, from_usd(threshold))
     if found.reason and found.seek is None:
         call.routing = as_json(facts(found))
     return Prepared(call, found, composed.parse)

@@ -29,6 +29,7 @@ from llm_orchestrator.types.usage import Usage
 
 if TYPE_CHECKING:
     from llm_orchestrator.pipeline.cache_key import Wish
+    from llm_orchestrator.types.approval import Consent
 
 
 class Call:
@@ -39,6 +40,7 @@ class Call:
         "began",
         "cap",
         "category",
+        "consent",
         "done",
         "id",
         "notices",
@@ -52,6 +54,7 @@ class Call:
         "strategy",
         "tags",
         "user_id",
+        "went_out",
         "wish",
     )
 
@@ -83,6 +86,10 @@ class Call:
         """How its answer may come from the cache and be kept; ``None``: not at all."""
         self.priority = NORMAL
         """Who goes first where a rate limit makes calls wait: 10 first, 1 last."""
+        self.consent: Consent | None = None
+        """What somebody must consent to before it goes out."""
+        self.went_out = False
+        """Something of it may have reached a provider."""
         self.done = False
         """It has ended and is booked."""
         self.shown = False
@@ -99,6 +106,7 @@ class Call:
     def end(self) -> None:
         """It is booked. What refers to what it belongs to is let go: a circle waits for the GC."""
         self.done = True
+        self.went_out = self.sent > 0
         for attempt in self.attempts:
             attempt.error = None
         self.attempts = []
