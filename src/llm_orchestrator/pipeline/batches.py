@@ -6,7 +6,7 @@ a reason that may pass, with growing pauses.
 """
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeVar
 
@@ -101,9 +101,7 @@ class Driver:
     async def _sent(
         self, call: HTTPCall, target: Candidate, limits: Limits, file: Path | None
     ) -> HTTPReply:
-        headers: Mapping[str, str] = call.headers
-        if call.sign != "none":
-            headers = await credentials.signed(call, target.provider)
+        headers = await credentials.signed(call, target.provider)
         wire = await self._transport.open(call, headers, limits)
         try:
             if file is not None and wire.status in _OK:

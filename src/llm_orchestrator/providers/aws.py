@@ -1,4 +1,4 @@
-"""Amazon's credentials and signatures (Signature Version 4, service ``bedrock``).
+"""Amazon's credentials and signatures (Signature Version 4, services ``bedrock`` and ``s3``).
 
 Keys in the environment are signed with as they are. Everything else (profiles, roles, single
 sign-on, containers, instances) is found by botocore, the extra ``aws``: imported on first use, in
@@ -30,6 +30,8 @@ INSTALL = "python -m pip install 'llm-orchestrator[aws]'"
 
 _ALGORITHM = "AWS4-HMAC-SHA256"
 _SERVICE = "bedrock"
+_UNSIGNED = "UNSIGNED-PAYLOAD"
+"""In place of the sum of a body that is a large file."""
 _PORTS = {"http": ":80", "https": ":443"}
 _SPACES = re.compile(r"\s+")
 _REGION = re.compile(r"[.-]([a-z]{2,4}(?:-[a-z]+){1,2}-\d)(?=[./:]|$)")
@@ -110,13 +112,20 @@ def signature(call: HTTPCall, credentials: Credentials, region: str, at: float) 
     """The headers that sign a call: ``Authorization``, ``X-Amz-Date`` and the session's token.
 
     All headers of the call are signed. ``at`` is in seconds since 1970; the address must be
-    percent-encoded already, and its path is encoded once more, as this service wants it.
+    percent-encoded already. Its path is encoded once more, as the service wants it; for ``s3`` it
+    is not, and the body is left out of the signature.
     """
+    service = call.sign or _SERVICE
     stamp = strftime("%Y%m%dT%H%M%SZ", gmtime(at))
     out = {"X-Amz-Date": stamp}
     if credentials.token is not None:
         out["X-Amz-Security-Token"] = credentials.token.reveal()
     address = urlsplit(call.url)
+    path = address.path or "/"
+    if service == _SERVICE:
+        path, sum_of_body = quote(path, safe="/~"), sha256(call.body).hexdigest()
+    else:
+        out["X-Amz-Content-Sha256"] = sum_of_body = _UNSIGNED
     host = address.netloc.rpartition("@")[2].lower()
     host = host.removesuffix(_PORTS.get(address.scheme, " "))
     headers = {
@@ -128,17 +137,17 @@ def signature(call: HTTPCall, credentials: Credentials, region: str, at: float) 
     canonical = "\n".join(
         (
             call.method,
-            quote(address.path or "/", safe="/~"),
+            path,
             "&".join(sorted(address.query.split("&"))),
             *(f"{name}:{headers[name]}" for name in names),
             "",
             signed,
-            sha256(call.body).hexdigest(),
+            sum_of_body,
         )
     )
-    scope = f"{stamp[:8]}/{region}/{_SERVICE}/aws4_request"
+    scope = f"{stamp[:8]}/{region}/{service}/aws4_request"
     text = "\n".join((_ALGORITHM, stamp, scope, sha256(canonical.encode()).hexdigest()))
-    key = _signing_key(credentials.secret, stamp[:8], region)
+    key = _signing_key(credentials.secret, stamp[:8], region, service)
     found = hmac.new(key, text.encode(), sha256).hexdigest()
     out["Authorization"] = (
         f"{_ALGORITHM} Credential={credentials.access_key}/{scope}, "
@@ -148,10 +157,10 @@ def signature(call: HTTPCall, credentials: Credentials, region: str, at: float) 
 
 
 @lru_cache(maxsize=8)
-def _signing_key(secret: Secret, day: str, region: str) -> bytes:
-    """The key of a day and region, made from the secret."""
+def _signing_key(secret: Secret, day: str, region: str, service: str) -> bytes:
+    """The key of a day, a region and a service, made from the secret."""
     key = f"AWS4{secret.reveal()}".encode()
-    for step in (day, region, _SERVICE, "aws4_request"):
+    for step in (day, region, service, "aws4_request"):
         key = hmac.digest(key, step.encode(), "sha256")
     return key
 

@@ -15,6 +15,8 @@ from llm_orchestrator.types.provider import Provider
 from llm_orchestrator.types.secret import Secret
 
 _MODULES = {"google": "google", "sigv4": "aws"}
+_SERVICES = {"s3": "sigv4"}
+"""Storages that calls may go to beside the provider, to how those are signed."""
 
 
 class Source(Protocol):
@@ -46,6 +48,11 @@ class Source(Protocol):
 
 async def signed(call: HTTPCall, provider: Provider) -> dict[str, str]:
     """The headers of the call with what proves who sends it; raises `AuthenticationError`."""
+    if call.sign == "none":
+        return dict(call.headers)
+    if call.sign in _SERVICES:
+        # A key of the provider's is none of its storage's.
+        return {**call.headers, **await _source(_SERVICES[call.sign]).sign(call, provider)}
     if provider.auth not in _MODULES or provider.key is not None:
         return auth.authorised(call, provider)
     proof = await _source(provider.auth).sign(call, provider)

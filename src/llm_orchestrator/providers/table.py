@@ -89,6 +89,7 @@ _ROWS = (
                 },
             ),
             "credentials": Variable(env=("GOOGLE_APPLICATION_CREDENTIALS",), needed=False),
+            "bucket": Variable(env=("VERTEX_BATCH_BUCKET",), needed=False),
         },
         capability_words=_GEMINI,
         quirks=Quirks(
@@ -156,6 +157,8 @@ _ROWS = (
                 env=("AWS_SECRET_ACCESS_KEY",), needed=False, secret=True
             ),
             "session_token": Variable(env=("AWS_SESSION_TOKEN",), needed=False, secret=True),
+            "bucket": Variable(env=("BEDROCK_BATCH_BUCKET",), needed=False),
+            "role": Variable(env=("BEDROCK_BATCH_ROLE",), needed=False),
         },
     ),
     compatible(

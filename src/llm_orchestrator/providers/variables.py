@@ -1,13 +1,17 @@
 """Fills the braces of a row's addresses: region, project, resource."""
 
 from collections.abc import Mapping
+from typing import TypeVar
 
 import msgspec
 
 from llm_orchestrator.config.env import Environment
 from llm_orchestrator.errors import ConfigError
+from llm_orchestrator.types.batch import BatchWire
 from llm_orchestrator.types.provider import Provider, Quirks
 from llm_orchestrator.types.secret import Secret
+
+T = TypeVar("T", Quirks, BatchWire)
 
 
 def filled(row: Provider, given: Mapping[str, str], env: Environment, source: str) -> Provider:
@@ -56,13 +60,13 @@ def _addressed(row: Provider, values: dict[str, str], secrets: dict[str, Secret]
             text = text.replace(f"{{{name}}}", value)
         return text
 
-    def put_all(quirks: Quirks) -> Quirks:
+    def put_all(part: T) -> T:
         found = {
             field: put(text)
-            for field in quirks.__struct_fields__
-            if isinstance(text := getattr(quirks, field), str) and "{" in text
+            for field in part.__struct_fields__
+            if isinstance(text := getattr(part, field), str) and "{" in text
         }
-        return msgspec.structs.replace(quirks, **found) if found else quirks
+        return msgspec.structs.replace(part, **found) if found else part
 
     wires = [msgspec.structs.replace(wire, quirks=put_all(wire.quirks)) for wire in row.wires]
     return msgspec.structs.replace(
@@ -70,6 +74,7 @@ def _addressed(row: Provider, values: dict[str, str], secrets: dict[str, Secret]
         base_url=put(base_url),
         quirks=put_all(row.quirks),
         wires=tuple(wires),
+        batch=None if row.batch is None else put_all(row.batch),
         values=values,
         secrets=secrets,
     )

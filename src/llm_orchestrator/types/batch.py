@@ -182,7 +182,8 @@ class BatchWire(msgspec.Struct, frozen=True, kw_only=True):
     path: str = "/batches"
     """Of batches, below ``base_url``."""
     files: str = "/files"
-    """Of files, below ``base_url``; or the whole address of the storage that holds them."""
+    """Of files, below ``base_url``; or the whole address of the storage that holds them (empty for
+    S3: the one of the region)."""
     endpoints: Mapping[str, str] = {}
     """What rows may ask for: the dialect of the model, or ``embeddings``, to what the wire calls
     that. What is not in it cannot be asked for in a batch."""

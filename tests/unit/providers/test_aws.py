@@ -97,6 +97,35 @@ def test_they_are_botocores(
     )
 
 
+@given(
+    method=st.sampled_from(["PUT", "GET"]),
+    path=st.lists(segments, min_size=1, max_size=4),
+    query=queries,
+    token=st.none() | plain,
+)
+def test_those_for_a_storage_are_botocores_too(
+    method: str, path: list[str], query: list[str], token: str | None
+) -> None:
+    auth: Any = pytest.importorskip("botocore.auth")
+    from botocore.awsrequest import AWSRequest
+    from botocore.credentials import Credentials
+
+    url = "https://s3.example/" + "/".join(path) + ("?" + "&".join(query) if query else "")
+    keys = aws.Credentials("AKID", Secret("secret"), Secret(token) if token else None)
+    call = HTTPCall(url, b"not signed", {"Content-Type": "application/jsonl"}, method, sign="s3")
+    ours = aws.signature(call, keys, "us-east-1", AT.timestamp())
+
+    request = AWSRequest(method=method, url=url, headers=dict(call.headers) | ours)
+    del request.headers["Authorization"]
+    request.context["timestamp"] = ours["X-Amz-Date"]
+    request.context["payload_signing_enabled"] = False
+    signer = auth.S3SigV4Auth(Credentials("AKID", "secret", token), "s3", "us-east-1")
+    text = signer.string_to_sign(request, signer.canonical_request(request))
+    assert ours["X-Amz-Content-Sha256"] == "UNSIGNED-PAYLOAD"
+    assert ours["Authorization"].endswith(f"Signature={signer.signature(text, request)}")
+    assert "/us-east-1/s3/aws4_request" in ours["Authorization"]
+
+
 async def test_keys_of_the_environment_sign_without_a_library() -> None:
     provider = row(**KEYS, AWS_SESSION_TOKEN="token-0123456789")
     call = HTTPCall(f"{provider.base_url}/model/a%3A0/converse", b"{}")
