@@ -12,6 +12,7 @@ from llm_orchestrator.catalog import price_on, upper_bound
 from llm_orchestrator.catalog.estimate import Estimate
 from llm_orchestrator.catalog.tokens import upper_bound_input
 from llm_orchestrator.engine.alternatives import advise_how
+from llm_orchestrator.engine.pool import Skipped
 from llm_orchestrator.engine.runtime import Runtime
 from llm_orchestrator.errors import BudgetError, InvalidRequestError, OrchestratorError
 from llm_orchestrator.pipeline.hold import bound
@@ -23,7 +24,6 @@ from llm_orchestrator.types.provider import Candidate
 from llm_orchestrator.types.request import Request
 
 if TYPE_CHECKING:
-    from llm_orchestrator.engine.pool import Skipped
     from llm_orchestrator.engine.routes import Route
 
 _LIMITS = Limits(first=30.0, total=30.0)
@@ -55,7 +55,7 @@ class Plan(msgspec.Struct, frozen=True):
     strategy: str
     reason: str
     """Why the candidates are in this order."""
-    skipped: tuple["Skipped", ...]
+    skipped: tuple[Skipped, ...]
     """Who was left out, and why."""
     most_requests: int
     """The most wire requests that the call can cause."""
