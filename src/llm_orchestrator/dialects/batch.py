@@ -21,30 +21,23 @@ are no success are raised by the driver, as the errors of the provider's dialect
 batch was made.
 """
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Generator, Iterable, Iterator
 from functools import cache
 from importlib import import_module
-from typing import Any, Protocol, TypeAlias, TypeVar, cast
-from urllib.parse import quote
-
-import msgspec
+from typing import Protocol, TypeAlias, TypeVar, cast
 
 from llm_orchestrator import dialects, errors
-from llm_orchestrator.dialects.base import UNREADABLE, unreadable, unsupported
+from llm_orchestrator.dialects.base import unsupported
 from llm_orchestrator.types.batch import (
     BatchFile,
     BatchItem,
     BatchOrder,
-    BatchOutcome,
     BatchOutput,
     BatchResult,
-    BatchState,
     BatchStatus,
     BatchWire,
-    Texts,
 )
-from llm_orchestrator.types.http import FilePart, HTTPCall, HTTPReply
+from llm_orchestrator.types.http import HTTPCall, HTTPReply
 from llm_orchestrator.types.model import Model
 from llm_orchestrator.types.provider import Candidate, Provider
 
@@ -52,15 +45,11 @@ T = TypeVar("T")
 Exchange: TypeAlias = Generator[HTTPCall, HTTPReply, T]
 """Yields calls, is sent their replies, returns a T."""
 
-JSON = {"Content-Type": "application/json"}
 TAG_KEY = "llmo_job"
 """Under which the tag stands in a batch's metadata."""
 MOST_PAGES = 1000
 """Of a list; more is one that goes in a circle."""
 
-encode_json = msgspec.json.Encoder().encode
-_BOUNDARY = "llmo-batch-3f9a61c07d"
-"""No line of JSON begins with it, so no file can hold it as a boundary."""
 _ROOMS = {
     "openai": "openai.batch",
     "mistral": "openai.mistral_batch",
@@ -72,8 +61,6 @@ _ROOMS = {
     "bedrock": "bedrock.batch",
     "cohere": "cohere.batch",
 }
-_PASSING = frozenset((408, 409, 425, 429))
-"""Statuses of rows that may succeed at another time."""
 _REFUSED = frozenset((408, 409, 425))
 """Of the 4xx, those that do not say that nothing was made."""
 _NOT_SENT = frozenset(("dns", "connect", "tls"))
@@ -202,229 +189,3 @@ def perhaps_accepted(error: errors.OrchestratorError) -> bool:
         # Ours, from before it was sent: no key, a wrong address, a row that cannot be asked for.
         return False
     return status >= 500 or status < 400 or status in _REFUSED
-
-
-# ------------------------------------------------------------------ writing
-
-
-def encoded(item: BatchItem, target: Candidate, notices: set[str] | None) -> HTTPCall:
-    """The row as one call of the target's dialect, never streamed."""
-    dialect, request = dialects.load(target.provider.dialect), item.request
-    if isinstance(request, Texts):
-        endpoint(target, embeds=True)
-        return dialect.encode_embeddings(request.texts, target, request.dimensions)
-    endpoint(target, embeds=False)
-    if request.stream:
-        request = msgspec.structs.replace(request, stream=False)
-    try:
-        call = dialect.encode(request, target)
-    except (TypeError, ValueError, RecursionError) as error:  # what encoding JSON raises
-        raise errors.InvalidRequestError(
-            f"the row cannot be written as JSON: {error}", code="unwritable"
-        ) from None
-    if notices is not None and call.notices:
-        notices.update(call.notices)
-    return call
-
-
-def without(body: bytes, name: str) -> msgspec.Raw:
-    """The body of a call without one of its fields."""
-    fields = _read_fields(body)
-    fields.pop(name, None)
-    return msgspec.Raw(encode_json(fields))
-
-
-_read_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
-
-
-def address(target: Candidate, path: str, *more: str) -> str:
-    """The whole address of a path below ``base_url``, with quoted parts after it."""
-    base = path if "://" in path else target.provider.base_url + path
-    return "/".join((base, *(quote(part, safe="") for part in more)))
-
-
-def multipart(fields: Mapping[str, str], file: BatchFile | None, name: str = "file") -> HTTPCall:
-    """The parts and headers of a form with a file at its end; the address is still missing."""
-    head = "".join(
-        f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="{key}"\r\n\r\n{value}\r\n'
-        for key, value in fields.items()
-    )
-    parts: tuple[bytes | FilePart, ...] = (f"{head}--{_BOUNDARY}--\r\n".encode(),)
-    if file is not None:
-        head += (
-            f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"; '
-            f'filename="{file.name}"\r\nContent-Type: application/octet-stream\r\n\r\n'
-        )
-        end = f"\r\n--{_BOUNDARY}--\r\n".encode()
-        parts = (head.encode(), FilePart(file.path, file.size), end)
-    kind = {"Content-Type": f"multipart/form-data; boundary={_BOUNDARY}"}
-    return HTTPCall("", headers=kind, parts=parts)
-
-
-def inline(before: bytes, file: BatchFile, after: bytes) -> tuple[bytes | FilePart, ...]:
-    """A JSON text with the rows of the file as the elements of an array in it."""
-    rows = FilePart(file.path, max(0, file.size - 1), joined=True)  # without the last line feed
-    return (before, rows, after)
-
-
-# ------------------------------------------------------------------ reading
-
-
-def read(reply: HTTPReply, decode: Callable[[bytes], T], target: Candidate) -> T:
-    """The body of a reply; raises `BadReplyError` when it is not of this wire."""
-    try:
-        return decode(reply.body)
-    except UNREADABLE:
-        raise unreadable(reply, target, "x-request-id", "request-id") from None
-
-
-def state_of(word: str | None, words: Mapping[str, BatchState]) -> BatchState:
-    """Our state for the provider's word. One that is not known may still change: it runs."""
-    return words.get((word or "").lower(), BatchState.RUNNING)
-
-
-def seconds(moment: Any) -> float | None:
-    """Seconds since 1970 of a number, a text of RFC 3339 or ``None``."""
-    if isinstance(moment, int | float) and not isinstance(moment, bool):
-        return float(moment)
-    if not isinstance(moment, str):
-        return None
-    if moment.replace(".", "", 1).isdecimal():
-        return float(moment)
-    try:
-        return msgspec.convert(moment, type=datetime).timestamp()
-    except (msgspec.ValidationError, OverflowError):
-        return None
-
-
-def count(value: Any) -> int | None:
-    """A number of items, which some wires send as text."""
-    if isinstance(value, str) and value.isdecimal():
-        return int(value)
-    return value if type(value) is int and value >= 0 else None
-
-
-def bearing(statuses: Iterable[BatchStatus], since: float, mark: str | None) -> list[BatchStatus]:
-    """Those that are not older and, where a mark is given, bear it."""
-    return [
-        one
-        for one in statuses
-        if (one.created_at is None or one.created_at >= since) and mark in (None, one.tag)
-    ]
-
-
-def older(page: Sequence[BatchStatus], since: float) -> bool:
-    """Whether a page of a list, the newest first, ends with one that is too old."""
-    return bool(page) and page[-1].created_at is not None and page[-1].created_at < since
-
-
-def lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """The lines in the bytes, empty ones left out; the last one may lack its line feed."""
-    rest: list[bytes] = []
-    for chunk in chunks:
-        first, *others = chunk.split(b"\n")
-        rest.append(first)
-        if not others:
-            continue
-        whole_line = b"".join(rest) if len(rest) > 1 else first
-        if whole_line.strip():
-            yield whole_line
-        for line in others[:-1]:
-            if line.strip():
-                yield line
-        rest = [others[-1]]
-    if (last := b"".join(rest)).strip():
-        yield last
-
-
-_read_elements = msgspec.json.Decoder(list[msgspec.Raw] | None).decode
-
-
-def elements(chunks: Iterable[bytes], place: str, target: Candidate) -> Iterator[bytes]:
-    """The elements of an array within one JSON text; ``place`` names the fields that lead to it.
-
-    The whole text is held. ``null`` has none; raises `BadReplyError` for anything else.
-    """
-    data = b"".join(chunks)
-    try:
-        found = msgspec.Raw(data)
-        for name in place.split("."):
-            found = _read_fields(found)[name]
-        rows = _read_elements(found) or ()
-    except (*UNREADABLE, KeyError):
-        raise unreadable(HTTPReply(200, JSON, data), target) from None
-    return map(bytes, rows)
-
-
-class Folder:
-    """Makes results of what the lines of one output hold."""
-
-    def __init__(self, target: Candidate, *, embeds: bool) -> None:
-        self._target = target
-        self._embeds = embeds
-        self._dialect = dialects.load(target.provider.dialect)
-
-    def answer(
-        self, custom_id: str | None, status: int, body: bytes, headers: Mapping[str, str]
-    ) -> BatchResult:
-        """A reply that stands in a line: an answer, or a failure."""
-        reply = HTTPReply(status, headers, body)
-        if not 200 <= status < 300:
-            return self.failed(custom_id, self._dialect.error(reply, self._target))
-        try:
-            if self._embeds:
-                vectors, response = self._dialect.decode_embeddings(reply, self._target)
-            else:
-                vectors, response = None, self._dialect.decode(reply, self._target)
-        except errors.OrchestratorError as error:
-            return self.failed(custom_id, error)
-        return BatchResult(custom_id, "succeeded", response, vectors, None, response.usage)
-
-    def refused(self, custom_id: str | None, body: bytes) -> BatchResult:
-        """An error that came without the reply that it was in."""
-        error = self._dialect.error(HTTPReply(0, {}, body), self._target)
-        error.status_code = None
-        return self.failed(custom_id, error)
-
-    def failed(self, custom_id: str | None, error: errors.OrchestratorError) -> BatchResult:
-        """The row failed, for good or not."""
-        status = error.status_code or 0
-        passing = (
-            error.retryable
-            or isinstance(error, errors.RateLimitError)  # out of credit, which can be bought
-            or status in _PASSING
-            or status >= 500
-        )
-        # Without the traceback, which would keep the line and much else.
-        return BatchResult(
-            custom_id,
-            "retryable" if passing else "failed",
-            error=error.with_traceback(None),
-            usage=getattr(error, "usage", None),
-        )
-
-    def ended(self, custom_id: str | None, outcome: BatchOutcome) -> BatchResult:
-        """The row was never answered: the batch had ended before."""
-        error = errors.ServerError(
-            f"the batch was {outcome} before this row was answered",
-            code=f"batch_{outcome}",
-            provider=self._target.provider.name,
-            model=self._target.model.id,
-        )
-        return BatchResult(custom_id, outcome, error=error)
-
-    def strange(self, line: bytes, key: str = "custom_id") -> BatchResult:
-        """A line that is not of this wire; its id is kept where it can be found."""
-        try:
-            found = msgspec.json.decode(line)
-        except UNREADABLE:
-            found = None
-        custom_id = found.get(key) if isinstance(found, dict) else None
-        start = line[:120].decode("utf-8", "replace")
-        error = errors.BadReplyError(
-            f"a line of the results cannot be read: {start!r}",
-            code="unreadable_line",
-            provider=self._target.provider.name,
-            model=self._target.model.id,
-        )
-        return self.failed(custom_id if isinstance(custom_id, str) else None, error)

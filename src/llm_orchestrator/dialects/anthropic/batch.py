@@ -14,19 +14,23 @@ from llm_orchestrator.dialects.base import UNREADABLE
 from llm_orchestrator.dialects.batch import (
     MOST_PAGES,
     Exchange,
-    Folder,
-    address,
-    bearing,
-    encode_json,
-    encoded,
     endpoint,
-    inline,
+    wire_of,
+)
+from llm_orchestrator.dialects.batch_reading import (
+    Folder,
+    bearing,
     lines,
     older,
     read,
     seconds,
     state_of,
-    wire_of,
+)
+from llm_orchestrator.dialects.batch_writing import (
+    address,
+    encode_json,
+    encoded,
+    inline,
 )
 from llm_orchestrator.types.batch import (
     BatchFile,

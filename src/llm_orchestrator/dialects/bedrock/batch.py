@@ -16,18 +16,22 @@ from llm_orchestrator.dialects.base import UNREADABLE
 from llm_orchestrator.dialects.batch import (
     MOST_PAGES,
     Exchange,
+    endpoint,
+    wire_of,
+)
+from llm_orchestrator.dialects.batch_reading import (
     Folder,
     bearing,
     count,
-    encode_json,
-    encoded,
-    endpoint,
     lines,
     older,
     read,
     seconds,
     state_of,
-    wire_of,
+)
+from llm_orchestrator.dialects.batch_writing import (
+    encode_json,
+    encoded,
 )
 from llm_orchestrator.dialects.bedrock.encode import JSON
 from llm_orchestrator.types.batch import (

@@ -14,19 +14,23 @@ from llm_orchestrator.dialects.base import UNREADABLE, unsupported, where
 from llm_orchestrator.dialects.batch import (
     MOST_PAGES,
     Exchange,
+    endpoint,
+    wire_of,
+)
+from llm_orchestrator.dialects.batch_reading import (
     Folder,
     bearing,
     count,
     elements,
-    encode_json,
-    encoded,
-    endpoint,
     lines,
     older,
     read,
     seconds,
     state_of,
-    wire_of,
+)
+from llm_orchestrator.dialects.batch_writing import (
+    encode_json,
+    encoded,
 )
 from llm_orchestrator.dialects.gemini.encode import JSON, url
 from llm_orchestrator.types.batch import (

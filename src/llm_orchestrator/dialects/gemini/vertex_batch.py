@@ -17,19 +17,23 @@ from llm_orchestrator.dialects.base import UNREADABLE
 from llm_orchestrator.dialects.batch import (
     MOST_PAGES,
     Exchange,
+    endpoint,
+    wire_of,
+)
+from llm_orchestrator.dialects.batch_reading import (
     Folder,
-    address,
     bearing,
     count,
-    encode_json,
-    encoded,
-    endpoint,
     lines,
     older,
     read,
     seconds,
     state_of,
-    wire_of,
+)
+from llm_orchestrator.dialects.batch_writing import (
+    address,
+    encode_json,
+    encoded,
 )
 from llm_orchestrator.dialects.gemini.batch import STATES, failed
 from llm_orchestrator.dialects.gemini.encode import JSON

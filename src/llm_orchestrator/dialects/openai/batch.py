@@ -11,24 +11,28 @@ import msgspec
 
 from llm_orchestrator.dialects.base import UNREADABLE, believed
 from llm_orchestrator.dialects.batch import (
-    JSON,
     MOST_PAGES,
     TAG_KEY,
     Exchange,
+    endpoint,
+    wire_of,
+)
+from llm_orchestrator.dialects.batch_reading import (
     Folder,
-    address,
     bearing,
     count,
-    encode_json,
-    encoded,
-    endpoint,
     lines,
-    multipart,
     older,
     read,
     seconds,
     state_of,
-    wire_of,
+)
+from llm_orchestrator.dialects.batch_writing import (
+    JSON,
+    address,
+    encode_json,
+    encoded,
+    multipart,
 )
 from llm_orchestrator.types.batch import (
     BatchFile,

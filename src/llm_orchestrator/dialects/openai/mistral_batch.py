@@ -9,25 +9,29 @@ from typing import Any
 import msgspec
 
 from llm_orchestrator.dialects.batch import (
-    JSON,
     MOST_PAGES,
     TAG_KEY,
     Exchange,
+    endpoint,
+    wire_of,
+)
+from llm_orchestrator.dialects.batch_reading import (
     Folder,
-    address,
     bearing,
     count,
     elements,
-    encode_json,
-    encoded,
-    endpoint,
     lines,
-    multipart,
     older,
     read,
     seconds,
     state_of,
-    wire_of,
+)
+from llm_orchestrator.dialects.batch_writing import (
+    JSON,
+    address,
+    encode_json,
+    encoded,
+    multipart,
     without,
 )
 from llm_orchestrator.dialects.openai.batch import folded_all, read_file

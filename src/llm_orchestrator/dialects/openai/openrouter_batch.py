@@ -12,23 +12,27 @@ import msgspec
 
 from llm_orchestrator.dialects.base import unsupported
 from llm_orchestrator.dialects.batch import (
-    JSON,
     MOST_PAGES,
     Exchange,
+    endpoint,
+    wire_of,
+)
+from llm_orchestrator.dialects.batch_reading import (
     Folder,
-    address,
     bearing,
     count,
     elements,
-    encode_json,
-    encoded,
-    endpoint,
-    inline,
     older,
     read,
     seconds,
     state_of,
-    wire_of,
+)
+from llm_orchestrator.dialects.batch_writing import (
+    JSON,
+    address,
+    encode_json,
+    encoded,
+    inline,
     without,
 )
 from llm_orchestrator.dialects.openai.batch import STATES, folded_all, window

@@ -12,20 +12,24 @@ import msgspec
 from llm_orchestrator import errors
 from llm_orchestrator.dialects.base import where
 from llm_orchestrator.dialects.batch import (
-    JSON,
     Exchange,
-    Folder,
-    address,
-    bearing,
-    encode_json,
-    encoded,
     endpoint,
+    wire_of,
+)
+from llm_orchestrator.dialects.batch_reading import (
+    Folder,
+    bearing,
     lines,
-    multipart,
     read,
     seconds,
     state_of,
-    wire_of,
+)
+from llm_orchestrator.dialects.batch_writing import (
+    JSON,
+    address,
+    encode_json,
+    encoded,
+    multipart,
 )
 from llm_orchestrator.dialects.openai.batch import STATES, folded_all, results, window
 from llm_orchestrator.types.batch import (
