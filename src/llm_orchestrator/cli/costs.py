@@ -111,7 +111,7 @@ def report(
         )
         output.save(text, save)
         return
-    if not total.attempts:
+    if not total.calls and not total.attempts:
         output.note(f"Nothing was recorded ({period}) in {place}.")
         return
     places = output.places(row.cost for row in rows.values())
@@ -119,6 +119,9 @@ def report(
     columns = (by.value, *_COLUMNS)
     output.show(output.table(columns, cells, right=_COLUMNS, total=_cells("total", total, places)))
     _tell_unknown(total)
+    if total.cache_hits:
+        saved = f"saved {output.usd(total.saved)}"
+        output.note(f"{output.count(total.cache_hits, 'answer')} from the cache {saved}")
     output.note(f"\n{period} · {place}")
 
 
@@ -149,6 +152,7 @@ def stats(
         ("attempts", f"{total.attempts:,}, of them {total.failed:,} without success"),
         ("cost", output.usd(total.cost)),
         ("cost per call", output.usd(total.cost / total.calls) if total.calls else "-"),
+        ("from the cache", f"{total.cache_hits:,}, saved {output.usd(total.saved)}"),
         ("time per call", latency),
         ("input tokens", f"{total.input_tokens:,}, cached {total.cache_read_tokens:,}"),
         ("output tokens", f"{total.output_tokens:,}, reasoning {total.reasoning_tokens:,}"),
@@ -251,11 +255,12 @@ def _facts(row: "Totals") -> dict[str, Any]:
     facts = {
         name: getattr(row, name)
         for name in row.__struct_fields__
-        if name not in {"cost_pico", "bound_pico", "latency_us"}
+        if name not in {"cost_pico", "bound_pico", "saved_pico", "latency_us"}
     }
     return {
         "cost_usd": row.cost,
         "unknown_at_most_usd": to_usd(row.bound_pico),
+        "saved_usd": row.saved,
         "latency_ms": None if row.latency_us is None else row.latency_us // 1000,
         **facts,
     }

@@ -4,7 +4,7 @@ from math import isfinite
 from typing import TYPE_CHECKING
 
 from llm_orchestrator.engine.compose import Composed
-from llm_orchestrator.engine.options import CacheOptions, CallOptions, RouteOptions
+from llm_orchestrator.engine.options import CacheOptions, CallOptions
 from llm_orchestrator.engine.routes import Route
 from llm_orchestrator.engine.runtime import Runtime
 from llm_orchestrator.errors import InvalidRequestError
@@ -95,12 +95,10 @@ def _strategy(runtime: Runtime, options: CallOptions, route: Route) -> tuple[obj
     if route.seek is None:
         return (route.strategy,)
     settings = runtime.config.routing
-    told = sorted((name, options.get(name)) for name in RouteOptions.__annotations__)
     return (
         route.strategy,
-        settings.confidence,
-        settings.threshold,
-        settings.ensemble_size,
-        settings.judge,
-        told,
+        options.get("confidence", settings.confidence),
+        options.get("threshold", settings.threshold),
+        options.get("ensemble_size", settings.ensemble_size),
+        options.get("judge", settings.judge),
     )

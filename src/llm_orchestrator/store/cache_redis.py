@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import redis
 
@@ -42,6 +43,12 @@ class RedisShelf:
     def shown(self) -> str:
         """The address, without its password."""
         return redact_url(self._url)
+
+    def reason(self, error: Exception) -> str:
+        """What went wrong in one line, without the password."""
+        text = " ".join(str(error).split()) or type(error).__name__
+        password = urlsplit(self._url).password
+        return text.replace(unquote(password), "***") if password else text
 
     def find(self, keys: Sequence[str], now_us: int) -> Mapping[str, Found]:
         """Those of the keys that are there and have not run out."""

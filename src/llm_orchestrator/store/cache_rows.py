@@ -78,6 +78,9 @@ class Shelf(Protocol):
     def data_errors(self) -> tuple[type[Exception], ...]:
         """What is raised for rows that it will never take; all else is its own fault."""
 
+    def reason(self, error: Exception) -> str:
+        """What went wrong in one line, without passwords."""
+
     def find(self, keys: Sequence[str], now_us: int) -> Mapping[str, Found]:
         """Those of the keys that are there and have not run out."""
 

@@ -1,10 +1,12 @@
 """Answers kept in the ledger's database, SQLite or PostgreSQL."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from llm_orchestrator.store.backend import Backend
 from llm_orchestrator.store.cache_rows import CacheRow, CacheTotals, Found
 from llm_orchestrator.store.connect import connect
+from llm_orchestrator.store.outage import reason_of
 from llm_orchestrator.store.urls import Target
 
 _CHUNK = 64
@@ -41,6 +43,10 @@ class SQLShelf:
     def data_errors(self) -> tuple[type[Exception], ...]:
         """What is raised for rows that the database will never take."""
         return self._backend.data_errors
+
+    def reason(self, error: Exception) -> str:
+        """What went wrong in one line, without the password."""
+        return reason_of(error, self._target)
 
     def find(self, keys: Sequence[str], now_us: int) -> Mapping[str, Found]:
         """Those of the keys that are there and have not run out."""
@@ -95,6 +101,8 @@ class SQLShelf:
 
     def clear(self, *, before_us: int | None = None, tenant: str | None = None) -> int:
         """Remove all, or those made before a time, or of one tenant."""
+        if self._missing:
+            return 0
         conditions, values = ["1 = 1"], list[object]()
         if before_us is not None:
             conditions.append("created_at < ?")
@@ -106,7 +114,9 @@ class SQLShelf:
         return self._backend.execute(f"DELETE FROM ai_cache WHERE {where}", values)  # noqa: S608
 
     def totals(self, now_us: int) -> CacheTotals:
-        """What lies in it."""
+        """What lies in it; a file that is not there yet is not made."""
+        if self._missing:
+            return CacheTotals()
         sql = (
             f"SELECT SUM(CASE WHEN {_LIVE} THEN 1 ELSE 0 END),"  # noqa: S608 - our own names
             f" SUM(CASE WHEN {_LIVE} THEN 0 ELSE 1 END),"
@@ -126,6 +136,10 @@ class SQLShelf:
             oldest=row[7],
             newest=row[8],
         )
+
+    @property
+    def _missing(self) -> bool:
+        return self._target.kind == "sqlite" and not Path(self._target.place).exists()
 
     def close(self) -> None:
         """Disconnect."""

@@ -41,13 +41,12 @@ class Health:
         """Whether it is left alone."""
         return self._failures > 0 and time.monotonic() < self._until
 
-    def failed(self, place: str, why: object) -> None:
+    def failed(self, place: str, reason: str) -> None:
         """It did not do what it was asked to."""
         pause = _PAUSES_S[min(self._failures, len(_PAUSES_S) - 1)]
         self._failures += 1
         self._until = time.monotonic() + pause
         if not self._trouble:
-            reason = " ".join(str(why).split()) or type(why).__name__
             log.warning(
                 "the cache at %s cannot be used (%s): calls go on without it", place, reason
             )
@@ -103,7 +102,7 @@ class Reader:
                 self.place = self._shelf.shown
             found = self._shelf.find(list(keys), int(self._clock() * 1e6))
         except Exception as error:  # noqa: BLE001 - whatever it is, no call may fail by it
-            self.health.failed(self.place, error)
+            self.health.failed(self.place, _reason(error, self._shelf))
             if self._shelf is not None:
                 _close(self._shelf)
             return {}
@@ -178,7 +177,7 @@ class Writer:
                 full = shelf.sweep(self._now_us(), _SWEEP_MOST) >= _SWEEP_MOST
                 self._sweep_at = time.monotonic() + (0.0 if full else _SWEEP_S)
         except Exception as error:  # noqa: BLE001 - whatever it is, no call may fail by it
-            self._health.failed(place, error)
+            self._health.failed(place, _reason(error, self._shelf))
             if self._shelf is not None:
                 _close(self._shelf)
         else:
@@ -197,6 +196,10 @@ def _put(shelf: Shelf, rows: Sequence[CacheRow]) -> None:
                 shelf.put([row])
             except shelf.data_errors as error:
                 log.debug("the cache at %s does not take an answer: %s", shelf.shown, error)
+
+
+def _reason(error: Exception, shelf: Shelf | None) -> str:
+    return type(error).__name__ if shelf is None else shelf.reason(error)
 
 
 def _close(shelf: Shelf) -> None:

@@ -74,6 +74,10 @@ class Totals(msgspec.Struct, kw_only=True):
     failed_calls: int = 0
     latency_us: int | None = None
     """Average of the calls."""
+    cache_hits: int = 0
+    """Calls whose answer was in the cache; they have no attempts."""
+    saved_pico: Pico = 0
+    """What those answers had cost when they were made, as far as that is known."""
     attempts: int = 0
     failed: int = 0
     """Attempts that did not end well, those of dead processes included."""
@@ -100,6 +104,11 @@ class Totals(msgspec.Struct, kw_only=True):
         """USD of what is known."""
         return to_usd(self.cost_pico)
 
+    @property
+    def saved(self) -> Decimal:
+        """USD that the cache has saved, as far as that is known."""
+        return to_usd(self.saved_pico)
+
 
 def _parts(value: str) -> str:
     return f"SUM({value} / {_SPLIT}), SUM({value} - {value} / {_SPLIT} * {_SPLIT})"
@@ -119,7 +128,8 @@ _ATTEMPTS = (
 )
 _CALLS = (
     "COUNT(*), SUM(CASE WHEN status = 'error' THEN 1 ELSE 0 END), "
-    "SUM(latency_us / 1000), SUM(latency_us - latency_us / 1000 * 1000)"
+    "SUM(latency_us / 1000), SUM(latency_us - latency_us / 1000 * 1000), "
+    f"SUM(CASE WHEN cache_hit THEN 1 ELSE 0 END), {_parts('saved_pico')}"
 )
 _DAY = {
     "sqlite": "date(started_at / 1000000, 'unixepoch')",
@@ -179,10 +189,11 @@ class Reports:
             found[key or ""] = _attempt_totals([int(value or 0) for value in sums])
         sql = f"SELECT {column}, {_CALLS} FROM calls {tail}"  # noqa: S608 - our names
         for key, *sums in self._query(sql, values):
-            count, failed, millis, micros = (int(value or 0) for value in sums)
+            count, failed, millis, micros, hits, *saved = (int(value or 0) for value in sums)
             totals = found.setdefault(key or "", Totals())
             totals.calls, totals.failed_calls = count, failed
             totals.latency_us = (millis * 1000 + micros) // count
+            totals.cache_hits, totals.saved_pico = hits, saved[0] * _SPLIT + saved[1]
         return found
 
     def rows(
