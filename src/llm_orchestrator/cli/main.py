@@ -11,7 +11,6 @@ import typer
 
 from llm_orchestrator import __version__
 from llm_orchestrator.cli import (
-    cache,
     approvals,
     cache,
     config,
@@ -42,7 +41,6 @@ root.command("models")(models.models)
 root.command("providers")(providers.providers)
 root.command("health")(health.health)
 root.add_typer(costs.group, name="costs")
-root.add_typer(cache.group, name="cache")
 root.add_typer(cache.group, name="cache")
 root.add_typer(config.group, name="config")
 root.add_typer(approvals.group, name="approvals")
