@@ -17,6 +17,7 @@ from llm_orchestrator import (
     UnsupportedError,
 )
 from llm_orchestrator.simulator import Simulator
+from llm_orchestrator.simulator.world import account_of
 from tests.integration.world import (
     HAIKU,
     HELLO,
@@ -189,6 +190,23 @@ async def test_a_group_shares_out_its_calls(sim: Simulator) -> None:
             seen[reply.provider] += 1
             assert reply.strategy == "weighted"
     assert seen["east"] > seen["west"] > 0
+
+
+async def test_another_key_takes_over_at_the_same_prices(sim: Simulator, llmo_home: Path) -> None:
+    sim.add_fault(fault="rate-limit", account=account_of("sk-one"))
+    both = {"base_url": sim.openai_url, "like": "openai"}
+    config = configuration(sim) | {
+        "active_provider": None,
+        "active_model": None,
+        "providers": {"one": {**both, "api_key": "sk-one"}, "two": {**both, "api_key": "sk-two"}},
+        "routing": {"groups": {"mini": [{"model": f"one/{MINI}"}, {"model": f"two/{MINI}"}]}},
+    }
+    async with AsyncLLMOrchestrator(config) as llm:
+        replies = [await llm.send_request("Hi", model="mini", max_tokens=5) for _ in range(6)]
+        assert {one.provider for one in replies} == {"two"}
+        await booked(llm, sim, llmo_home)
+    costs = [row["cost_pico"] for row in table(llmo_home, "settlements") if row["status"] == "ok"]
+    assert costs == [row["cost_pico"] for row in sim.ledger()["rows"] if row["cost_pico"]]
 
 
 async def test_the_configured_strategy_holds_for_calls_that_name_none(sim: Simulator) -> None:

@@ -86,8 +86,9 @@ class Catalog:
         """All known providers, in the order in which a name without one is looked for."""
         names = dict.fromkeys((*naming.SEARCH_ORDER, *self._file.providers))
         own = [name for name in (*self._own, *self._rows) if name not in names]
-        # What the user set up himself is what he means.
-        return tuple(dict.fromkeys((*own, *names)))
+        # What the user set up himself is what he means, but for another key of somebody known.
+        twins = [name for name in own if self._listed_as(name) != name]
+        return tuple(dict.fromkeys((*(one for one in own if one not in twins), *names, *twins)))
 
     @property
     def aliases(self) -> Mapping[str, str]:
@@ -270,15 +271,20 @@ class Catalog:
     def _part(self, owner: str) -> entries.ProviderPart:
         part = self._parts.get(owner)
         if part is None:
-            raw = self._file.providers.get(owner)
+            raw = self._file.providers.get(self._listed_as(owner))
             part = entries.ProviderPart(models={}) if raw is None else entries.provider(raw)
             self._parts[owner] = part
         return part
 
+    def _listed_as(self, owner: str) -> str:
+        """Under whose name the price file has the provider's models."""
+        row = self._rows.get(owner)
+        return (row.like or owner) if row is not None else owner
+
     def _index(self, owner: str) -> dict[str, str]:
         index = self._indexes.get(owner)
         if index is None:
-            raw = self._file.providers.get(owner)
+            raw = self._file.providers.get(self._listed_as(owner))
             index = {} if raw is None else entries.aliases(raw)
             for model in self._own.get(owner, {}).values():
                 index |= dict.fromkeys(model.aliases, model.id)

@@ -119,6 +119,13 @@ class ProviderSettings(Settings, frozen=True):
         Check(clean_key),
         Meta(description="The key. Left out, the provider's environment variable is read."),
     ] = None
+    like: Annotated[
+        str | None,
+        Meta(
+            description="The name of this section is yours, and the provider is this one: for "
+            "another key, account or region of it."
+        ),
+    ] = None
     base_url: Annotated[str | None, Check(clean_url), Meta(description="Where the API begins.")] = (
         None
     )

@@ -73,8 +73,10 @@ def general(runtime: Runtime, *, provider: str | None = None) -> Pool:
         mixed = _resolved(runtime, CHAINS["mixed"])
         candidates = [*runtime.candidates.defaults(), *mixed.candidates]
         skipped = ()
-    unique = {one.name: one for one in reversed(candidates)}
-    kept = [one for one in reversed(unique.values()) if provider in (None, one.provider.name)]
+    unique: dict[str, Candidate] = {}
+    for one in candidates:
+        unique.setdefault(one.name, one)
+    kept = [one for one in unique.values() if provider in (None, one.provider.name)]
     denied = [one for one in kept if _denied(runtime, one)]
     skipped += tuple(Skipped(one.name, "routing.deny") for one in denied)
     kept = [one for one in kept if one not in denied]

@@ -32,7 +32,7 @@ class Directory:
         self.config = _canonical(config)
         self.rows: dict[str, Provider] = dict(TABLE)
         for name, settings in self.config.providers.items():
-            self.rows[name] = _merge(name, TABLE.get(name), settings, self.config.source)
+            self.rows[name] = _merge(_base(name, settings, self.config), settings)
         self._faults: dict[str, str] = {}
         self._unsigned: dict[str, str | None] = {}
         for name, row in list(self.rows.items()):
@@ -170,9 +170,20 @@ def _canonical(config: Config) -> Config:
     )
 
 
-def _merge(name: str, row: Provider | None, settings: ProviderSettings, source: str) -> Provider:
-    if row is None:
-        row = _own_row(name, settings, source)
+def _base(name: str, settings: ProviderSettings, config: Config) -> Provider:
+    """The row that a section changes: of the table, another one's, or an empty one."""
+    if settings.like is None:
+        return TABLE.get(name) or _own_row(name, settings, config.source)
+    like = ALIASES.get(settings.like, settings.like)
+    row = TABLE.get(like)
+    if row is None or name in TABLE:
+        what = f"{name} is a provider itself" if row else f"there is no provider {settings.like}"
+        raise ConfigError(f"{config.source}: providers.{name}.like: {what}")
+    label = f"{row.label} ({name})"
+    return msgspec.structs.replace(row, name=name, like=like, display_name=label, aliases=())
+
+
+def _merge(row: Provider, settings: ProviderSettings) -> Provider:
     quirks = row.quirks
     if settings.quirks:
         quirks = msgspec.structs.replace(quirks, **settings.quirks)

@@ -119,6 +119,8 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     """What the variables are here; secret ones are in ``secrets``."""
     secrets: Mapping[str, Secret] = {}
     default_model: str = ""
+    like: str = ""
+    """The provider that it is another key, account or region of; its models and prices hold."""
     aliases: tuple[str, ...] = ()
     lacks: frozenset[Ability] = frozenset()
     """Abilities that no model has here, whatever the catalogue says of it elsewhere."""

@@ -179,3 +179,23 @@ def test_the_address_of_the_messages_wire_may_lack_its_version(written: str) -> 
 def test_other_addresses_stay_as_they_are_written() -> None:
     found = directory({"providers": {"openai": {"base_url": "https://proxy.example/api/"}}})
     assert found.get("openai").base_url == "https://proxy.example/api"
+
+
+def test_another_key_of_a_provider() -> None:
+    found = directory({"providers": {"spare": {"like": "claude", "api_key": CANARY}}})
+    row, base = found.use("spare"), TABLE["anthropic"]
+    assert (row.name, row.like, row.label) == ("spare", "anthropic", "Anthropic (Claude) (spare)")
+    assert (row.dialect, row.base_url, row.quirks) == (base.dialect, base.base_url, base.quirks)
+    assert names(found) == ["spare"], "its key is nobody else's"
+
+
+@pytest.mark.parametrize(
+    ("name", "like", "expected"),
+    [
+        ("spare", "opnai", "there is no provider opnai"),
+        ("groq", "openai", "groq is a provider itself"),
+    ],
+)
+def test_what_cannot_be_another_key(name: str, like: str, expected: str) -> None:
+    with pytest.raises(ConfigError, match=f"providers.{name}.like: {expected}"):
+        directory({"providers": {name: {"like": like, "api_key": CANARY}}})
