@@ -66,8 +66,8 @@ async def test_where_an_excerpt_ends_within_it(key: str, status: int) -> None:
     left = len(key) - 1
 
     async def answer(seen: Exchange) -> None:
-        width = 120 if status == 200 else 160
-        await seen.reply(status, f"{'y' * (width - left)}{key}".encode(), Content_Type="text/html")
+        body = f"{'y' * (120 - left)}{key}".encode()
+        await seen.reply(status, body, Content_Type="text/html")
 
     async with (
         raw(answer) as server,

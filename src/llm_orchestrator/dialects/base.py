@@ -6,6 +6,7 @@ from typing import Any, Protocol
 import msgspec
 
 from llm_orchestrator import errors
+from llm_orchestrator.dialects import pages
 from llm_orchestrator.types.events import StreamEvent
 from llm_orchestrator.types.http import HTTPCall, HTTPReply
 from llm_orchestrator.types.model import Model
@@ -127,11 +128,8 @@ def where(target: Candidate, reply: HTTPReply | None, *request_id: str) -> dict[
 
 def unreadable(reply: HTTPReply, target: Candidate, *request_id: str) -> errors.BadReplyError:
     """The error for a 200 whose body is not what this wire sends."""
-    kind = reply.header("Content-Type") or "no content type"
-    start = reply.body[:120].decode("utf-8", "replace").strip()
-    hint = "is base_url right, or does a proxy answer?" if "html" in kind else "is base_url right?"
     return errors.BadReplyError(
-        f"the answer is not one of this API ({kind}; {hint}): {start!r}",
+        pages.unreadable(reply),
         code="unreadable_reply",
         **where(target, reply, *request_id),
     )

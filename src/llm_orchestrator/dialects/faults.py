@@ -15,6 +15,7 @@ _BY_STATUS: dict[int, type[errors.OrchestratorError]] = {
     402: errors.QuotaExhaustedError,
     403: errors.PermissionDeniedError,
     404: errors.ModelNotFoundError,
+    407: errors.PermissionDeniedError,
     408: errors.ServerError,
     409: errors.ServerError,
     413: errors.ContextLengthError,
@@ -23,6 +24,7 @@ _BY_STATUS: dict[int, type[errors.OrchestratorError]] = {
     429: errors.RateLimitError,
     498: errors.OverloadedError,
     503: errors.OverloadedError,
+    511: errors.PermissionDeniedError,
     529: errors.OverloadedError,
 }
 _SECONDS = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)s")

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from llm_orchestrator import errors
+from llm_orchestrator.dialects import pages
 from llm_orchestrator.dialects.base import UNREADABLE, where
 from llm_orchestrator.dialects.faults import by_status, retry_after, retry_delay, should_retry
 from llm_orchestrator.types.http import HTTPReply
@@ -30,6 +31,7 @@ _BY_CODE: dict[str, type[errors.OrchestratorError]] = {
     "model_not_available": errors.ModelNotFoundError,
     "model_decommissioned": errors.ModelNotFoundError,
     "DeploymentNotFound": errors.ModelNotFoundError,
+    "incorrect_hostname": errors.PermissionDeniedError,
     "invalid_api_key": errors.AuthenticationError,
     "insufficient_quota": errors.QuotaExhaustedError,
     "billing_hard_limit_reached": errors.QuotaExhaustedError,
@@ -47,6 +49,15 @@ _BY_CODE: dict[str, type[errors.OrchestratorError]] = {
     "provider_overloaded": errors.OverloadedError,
     "provider_unavailable": errors.ServerError,
 }
+_ADVICE = {
+    "incorrect_hostname": "set base_url to the address of the region that the project is in",
+    "unsupported_country_region_territory": "this API is not offered where you are: another "
+    "provider may serve the same model",
+    "DeploymentNotFound": "the model to ask for is the name of a deployment in the resource "
+    "that base_url names",
+    "billing_not_active": "add a payment method on the provider's billing page",
+}
+"""What to do, where the words do not say it themselves."""
 _BY_TYPE: dict[str, type[errors.OrchestratorError]] = {
     "rate_limit_error": errors.RateLimitError,
     "insufficient_quota": errors.QuotaExhaustedError,
@@ -89,7 +100,9 @@ def from_body(body: Any, target: Candidate, reply: HTTPReply | None) -> errors.O
     elif kind is errors.PermissionDeniedError and _moderated(body):
         kind = errors.ContentFilterError
     if not message:
-        message = _page(reply)
+        message = pages.unexplained(reply)
+    if advice := _ADVICE.get(code or ""):
+        message = f"{message.rstrip('. ')}; {advice}"
     found = kind(message, code=code or kind_word, retry_after=_wait(body, reply), **fields)
     if kind is errors.ContentFilterError:
         found.reason = message  # type: ignore[attr-defined]
@@ -161,10 +174,3 @@ def _by_words(low: str) -> type[errors.OrchestratorError]:
     if "safety system" in low or "content policy" in low or "content management policy" in low:
         return errors.ContentFilterError
     return errors.InvalidRequestError
-
-
-def _page(reply: HTTPReply | None) -> str:
-    if reply is None or not reply.body:
-        return "the provider failed without a message"
-    start = reply.body[:160].decode("utf-8", "replace").strip()
-    return f"the provider answered with {reply.header('Content-Type') or 'no type'}: {start!r}"

@@ -211,6 +211,8 @@ class Runtime(msgspec.Struct, kw_only=True):
 
     def _suggest(self, error: ModelNotFoundError) -> None:
         """Add the names that are near the one that the provider does not know."""
+        if "base_url" in error.message:
+            return  # it says what to look at
         name, row = error.model or "", self.directory.rows.get(error.provider or "")
         said = error.message.rstrip(". ")
         if row is not None and self.catalog.resolve(name, row.name).known:
@@ -221,6 +223,11 @@ class Runtime(msgspec.Struct, kw_only=True):
         elif near := self.catalog.near(name, provider=error.provider):
             error.suggestions = tuple(near)
             error.message = f"{said}; did you mean {' or '.join(near)}?"
+        elif row is not None:
+            error.message = (
+                f"{said}; is that the model's name, and does the API begin at {row.base_url} "
+                "(base_url)?"
+            )
         error.args = (error.message,)
 
     def _book(self, row: CallRow, call: Call, reply: Reply | None) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from time import perf_counter
 from typing import Any, TypeVar
 
+from llm_orchestrator.dialects import pages
 from llm_orchestrator.dialects.base import Dialect, where
 from llm_orchestrator.errors import (
     AuthenticationError,
@@ -24,29 +25,32 @@ from llm_orchestrator.types.events import (
     UsageEvent,
 )
 from llm_orchestrator.types.http import HTTPReply
-from llm_orchestrator.types.provider import Candidate
+from llm_orchestrator.types.provider import Candidate, Provider
 from llm_orchestrator.types.reply import FinishReason, Response
 from llm_orchestrator.types.request import Reasoning, Text, ToolCall
 
 T = TypeVar("T")
 
 _REDIRECT = range(300, 400)
+_UNPAID = 402
 
 
 def failure(reply: HTTPReply, dialect: Dialect, target: Candidate) -> OrchestratorError:
     """The error of a reply whose status is no success."""
     if reply.status in _REDIRECT:
         return BadReplyError(
-            f"the address redirects to {reply.header('Location')}: put that into base_url",
+            f"the address redirects to {reply.header('Location')}: put that into base_url if it is "
+            "the API; if it is a page, a proxy or the network asks for a sign-in first",
             code="redirect",
             retryable=False,
             **where(target, reply),
         )
-    return dialect.error(clean(reply, target), target)
+    return dialect.error(clean(pages.unzipped(reply), target), target)
 
 
 def read_reply(read: Callable[[HTTPReply], T], reply: HTTPReply, target: Candidate) -> T:
     """What ``read`` makes of a reply; what it raises quotes no secret, not even half of one."""
+    reply = pages.unzipped(reply)
     try:
         return read(reply)
     except OrchestratorError:
@@ -124,12 +128,26 @@ def sign(error: OrchestratorError, target: Candidate) -> None:
     error.provider = error.provider or target.provider.name
     error.model = error.model or target.model.id or None
     error.message = credentials.blanked(error.message, target.provider)
+    if advice := _advice(error, target.provider):
+        error.message = f"{error.message.rstrip('. ')}; {advice}"
     error.args = (error.message,)
     for name in ("code", "reason", "text", "request_id"):
         if isinstance(value := getattr(error, name, None), str):
             setattr(error, name, credentials.blanked(value, target.provider))
     if isinstance(error, AuthenticationError):
         credentials.forget(target.provider)
+
+
+def _advice(error: OrchestratorError, provider: Provider) -> str:
+    """What to do about a refusal that many providers put into no words that help."""
+    if error.status_code == _UNPAID:
+        return "the account needs credit or a payment method: see the provider's billing page"
+    # Of credentials that are no plain key, the dialects know more.
+    keyed = provider.key is not None and provider.auth not in {"google", "sigv4"}
+    if isinstance(error, AuthenticationError) and error.status_code and keyed:
+        places = " or ".join((*provider.key_env, f"providers.{provider.name}.api_key"))
+        return f"check the key in {places}"
+    return ""
 
 
 def at_once(response: Response, attempt: Attempt) -> Sequence[StreamEvent]:

@@ -267,7 +267,11 @@ async def _events(
 def _truncated(why: str, attempt: Attempt) -> OrchestratorError:
     if attempt.first_token is None:
         # Nothing of an answer came: it is a connection that failed, not half an answer.
-        return APIConnectionError(f"{why} before the answer began", code="cut")
+        return APIConnectionError(
+            f"{why} before the answer began; if it does so each time, a proxy on the way changes "
+            "streams or cuts them off",
+            code="cut",
+        )
     return TruncatedError(why, code="truncated")
 
 

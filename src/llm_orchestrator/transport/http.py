@@ -254,5 +254,7 @@ def _connection_error(exc: Exception, limits: Limits, call: HTTPCall) -> Orchest
     if isinstance(exc, aiohttp.ClientPayloadError):
         return faults.cut(host)
     if isinstance(exc, aiohttp.ClientResponseError):
+        if isinstance(exc, aiohttp.ClientHttpProxyError):
+            return faults.refused_by_proxy(host, exc.status)
         return faults.improper(host, exc.message)
     return faults.reset(host)

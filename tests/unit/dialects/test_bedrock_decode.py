@@ -20,6 +20,7 @@ TITAN = target_of(id="amazon.titan-embed-text-v2:0")
 COHERE = target_of(id="cohere.embed-multilingual-v3")
 COHERE_4 = target_of(id="us.cohere.embed-v4:0")
 NOVA = target_of(id="amazon.nova-2-multimodal-embeddings-v1:0")
+_NO_ANSWER = "not one of this API|a web page came instead of an answer"
 ONE = {"inputTokens": 9, "outputTokens": 2, "totalTokens": 11}
 
 
@@ -139,7 +140,7 @@ def test_the_lane_and_the_models_own_fields_are_kept() -> None:
     "body", ["", "{}", "[]", "<html>", '{"output": {}}', '{"output": {"message": null}}']
 )
 def test_a_body_of_another_kind_is_said(body: str) -> None:
-    with pytest.raises(errors.BadReplyError, match="not one of this API"):
+    with pytest.raises(errors.BadReplyError, match=_NO_ANSWER):
         bedrock.decode(reply(200, body), TARGET)
 
 
@@ -235,7 +236,7 @@ def test_vectors_of_every_shape(
     "body", ["{}", "<html>", '{"embeddings": "x"}', '{"embeddings": {}}', '{"embedding": "AA"}']
 )
 def test_vectors_that_are_none_are_said(body: str) -> None:
-    with pytest.raises(errors.BadReplyError, match="not one of this API"):
+    with pytest.raises(errors.BadReplyError, match=_NO_ANSWER):
         bedrock.decode_embeddings(reply(200, body), TITAN)
 
 
@@ -293,5 +294,5 @@ def test_a_server_of_ones_own_has_one_host() -> None:
 
 def test_a_list_that_is_none_is_said() -> None:
     for body in ("{}", "<html>", '{"data": []}'):
-        with pytest.raises(errors.BadReplyError, match="not one of this API"):
+        with pytest.raises(errors.BadReplyError, match=_NO_ANSWER):
             bedrock.read_models(reply(200, body), TARGET.provider)

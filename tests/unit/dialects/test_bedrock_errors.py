@@ -251,19 +251,19 @@ def test_a_clock_that_is_right_is_not_blamed() -> None:
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "body, words",
     [
-        HTTPReply(503, {"Content-Type": "text/html"}, b"<html>a proxy</html>"),
-        HTTPReply(503, {}, b""),
-        HTTPReply(503, {}, b"\xff\xfe"),
-        HTTPReply(503, {}, b'{"message": 7}'),
-        HTTPReply(503, {}, b'["message"]'),
+        (b"<html>a proxy</html>", "a web page came instead of an answer ('<html>a proxy</html>')"),
+        (b"", "status 503 and no message"),
+        (b"\xff\xfe", "without a readable message"),
+        (b'{"message": 7}', "without a readable message"),
+        (b'["message"]', "without a readable message"),
     ],
 )
-def test_bodies_that_say_nothing_are_shown(answer: HTTPReply) -> None:
-    error = bedrock.error(answer, BASE)
+def test_bodies_that_say_nothing_are_shown(body: bytes, words: str) -> None:
+    error = bedrock.error(HTTPReply(503, {}, body), BASE)
     assert type(error) is errors.OverloadedError
-    assert "without a readable message" in error.message
+    assert words in error.message
     assert error.code is None
 
 

@@ -160,8 +160,8 @@ def test_a_model_that_is_served_elsewhere() -> None:
 @pytest.mark.parametrize(
     "body,words",
     [
-        (b"", "without a message"),
-        (b"<html>Bad Gateway", "<html>Bad Gateway"),
+        (b"", "status 502 and no message"),
+        (b"<html>Bad Gateway", "a web page came instead of an answer ('<html>Bad Gateway')"),
         (b"[]", "[]"),
         (b'{"error": "x"}', '{"error": "x"}'),
         (b"\xff\xfe", "application/json"),

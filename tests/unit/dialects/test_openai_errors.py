@@ -91,7 +91,7 @@ def test_by_code_before_status(
     found = error(status, said(code, kind))
     assert type(found) is expected
     assert found.code == (code or kind)
-    assert found.message == "it failed"
+    assert found.message.startswith("it failed")
 
 
 @pytest.mark.parametrize(
@@ -166,10 +166,9 @@ def test_a_filter_passes_its_reason_on() -> None:
     assert found.reason == "blocked for violence"
 
 
-def test_a_page_is_told_by_its_type_and_beginning() -> None:
+def test_a_page_is_told_by_its_beginning() -> None:
     found = error(502, b"<html><h1>Bad gateway</h1>" + b"x" * 500, Content_Type="text/html")
-    assert "text/html" in found.message
-    assert "Bad gateway" in found.message
+    assert found.message.startswith("a web page came instead of an answer ('<html><h1>Bad gateway")
     assert len(found.message) < 300
 
 

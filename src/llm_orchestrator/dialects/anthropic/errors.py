@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 
 from llm_orchestrator import errors
+from llm_orchestrator.dialects import pages
 from llm_orchestrator.dialects.base import UNREADABLE, where
 from llm_orchestrator.dialects.faults import by_status, retry_after, should_retry
 from llm_orchestrator.types.http import HTTPReply
@@ -51,9 +52,9 @@ def from_body(body: Any, target: Candidate, reply: HTTPReply | None) -> errors.O
     if status is None or status < 400:  # an error inside a success
         status = 500
     kind = _kind(word, message, code, status)
-    if not message:
-        start = reply.body[:160].decode("utf-8", "replace").strip() if reply else ""
-        message = f"the provider failed without a readable message: {start!r}"
+    message = message or pages.unexplained(reply)
+    if word == "forbidden":
+        message = f"{message.rstrip('. ')}; this API refuses the country or network that you are in"
     out = kind(message, code=code or word, retry_after=retry_after(reply), **fields)
     if isinstance(out, errors.ContentFilterError):
         out.reason = message

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from llm_orchestrator import errors
+from llm_orchestrator.dialects import pages
 from llm_orchestrator.dialects.base import UNREADABLE, where
 from llm_orchestrator.dialects.bedrock.families import without_region
 from llm_orchestrator.dialects.faults import by_status, retry_after
@@ -100,7 +101,10 @@ _WORDS: tuple[tuple[tuple[str, ...], Kind], ...] = (
         ("prefill", "doesn't support", "does not support", "isn't supported", "is not supported"),
         errors.UnsupportedError,
     ),
-    (("operation not allowed", "not authorized"), errors.PermissionDeniedError),
+    (
+        ("operation not allowed", "not authorized", "unsupported countries"),
+        errors.PermissionDeniedError,
+    ),
 )
 
 
@@ -112,10 +116,11 @@ def error(reply: HTTPReply, target: Candidate) -> errors.OrchestratorError:
         body = None
     body = body if isinstance(body, dict) else {}
     message = _text(body, "message", "Message")
-    if not message:
-        start = reply.body[:160].decode("utf-8", "replace").strip()
-        kind = reply.header("Content-Type") or "no type"
-        message = f"the provider failed without a readable message ({kind}): {start!r}"
+    if not message and pages.is_page(reply):
+        fields = where(target, reply, REQUEST_ID)
+        wait = retry_after(reply)
+        return by_status(reply.status)(pages.unexplained(reply), retry_after=wait, **fields)
+    message = message or pages.unexplained(reply)
     name = reply.header("x-amzn-ErrorType") or _text(body, "__type", "code", "Code")
     return _named(_plain(name), message, target, reply)
 
@@ -229,6 +234,12 @@ def _denied(low: str, advice: str, target: Candidate) -> tuple[Kind, str]:
             errors.PermissionDeniedError,
             f"ask for access in the Bedrock console for {where_}, {_OTHER_REGION}",
         )
+    if "payment_instrument" in low or "payment instrument" in low:
+        pay = "add a valid payment method in the AWS billing console, and wait some minutes"
+        return errors.QuotaExhaustedError, pay
+    if "unsupported countries" in low:
+        place = "the maker does not serve this country: use another maker's model"
+        return errors.PermissionDeniedError, place
     if "not authorized to perform" in low:
         allow = "allow the action in IAM, for the model and for its inference profile"
         return errors.PermissionDeniedError, allow

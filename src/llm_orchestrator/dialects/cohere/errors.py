@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 
 from llm_orchestrator import errors
+from llm_orchestrator.dialects import pages
 from llm_orchestrator.dialects.base import UNREADABLE, where
 from llm_orchestrator.dialects.faults import by_status, retry_after, should_retry
 from llm_orchestrator.types.http import HTTPReply
@@ -35,8 +36,7 @@ def from_body(body: Any, target: Candidate, reply: HTTPReply) -> errors.Orchestr
     if fields["request_id"] is None and isinstance(found.get("id"), str):
         fields["request_id"] = found["id"]
     if not isinstance(message, str) or not message:
-        start = reply.body[:160].decode("utf-8", "replace").strip()
-        message = f"the provider failed without a readable message: {start!r}"
+        message = pages.unexplained(reply)
     kind = _kind(reply.status, message.lower())
     out = kind(message, retry_after=retry_after(reply), **fields)
     if isinstance(out, errors.ContentFilterError):

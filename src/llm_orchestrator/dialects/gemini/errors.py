@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from llm_orchestrator import errors
+from llm_orchestrator.dialects import pages
 from llm_orchestrator.dialects.base import UNREADABLE, where
 from llm_orchestrator.dialects.faults import by_status, retry_after, retry_delay
 from llm_orchestrator.types.http import HTTPReply
@@ -37,6 +38,11 @@ _BY_REASON: dict[str, type[errors.OrchestratorError]] = {
     "ACCOUNT_STATE_INVALID": errors.AuthenticationError,
     "BILLING_DISABLED": errors.QuotaExhaustedError,
 }
+_BY_HAND = {
+    "IAM_PERMISSION_DENIED": "grant the account the role Vertex AI User (roles/aiplatform.user)",
+    "ACCESS_TOKEN_SCOPE_INSUFFICIENT": "its token needs the scope cloud-platform",
+}
+"""What to do, by reason."""
 _TOO_LONG = re.compile(r"token count.*exceeds|exceeds the maximum number of tokens|too many tokens")
 _LEAKED = ("reported as leaked", "unregistered callers")
 _NO_CREDIT = re.compile(r"credits? (are|is) depleted|spend(ing)? (cap|limit)|monthly .*(cap|limit)")
@@ -67,16 +73,12 @@ def from_body(body: Any, target: Candidate, reply: HTTPReply | None) -> errors.O
         code = found.get("code")
         status = code if type(code) is int and 400 <= code < 600 else 500
     word = _text(found.get("status"))
-    message = _text(found.get("message")) or _page(reply)
+    message = _text(found.get("message")) or pages.unexplained(reply)
     details = [one for one in _list(found.get("details")) if isinstance(one, dict)]
     reason = next((text for one in details if (text := _text(one.get("reason")))), None)
     kind = _kind(word, reason, message, details, status)
-    provider = target.provider
-    if kind is errors.ModelNotFoundError and (location := provider.values.get("location")):
-        message += (
-            f" (not every model is served in {location}: providers.{provider.name}.variables"
-            ".location may be global, us, eu or a region)"
-        )
+    if advice := _advice(kind, reason, message, target):
+        message = f"{message.rstrip('. ')}; {advice}"
     wait = retry_delay(details)
     return kind(
         message,
@@ -105,6 +107,27 @@ def _kind(
     return kind
 
 
+def _advice(
+    kind: type[errors.OrchestratorError], reason: str | None, message: str, target: Candidate
+) -> str:
+    """What to do, where the words do not say it themselves."""
+    name, location = target.provider.name, target.provider.values.get("location")
+    if kind is errors.ModelNotFoundError and location:
+        return (
+            f"not every model is served in {location}: providers.{name}.variables.location may be "
+            "global, us, eu or a region"
+        )
+    if "location is not supported" in message.lower():
+        return "this API is not offered where you are: another provider may serve the same model"
+    if reason == "ACCESS_TOKEN_EXPIRED" and target.provider.key is not None:
+        return (
+            "the access token that was given as a key has expired: `gcloud auth "
+            "print-access-token` prints a new one; GOOGLE_APPLICATION_CREDENTIALS, with no key "
+            "set, renews itself"
+        )
+    return _BY_HAND.get(reason or "", "")
+
+
 def _per_day(details: list[Any]) -> bool:
     """Whether a quota of the whole day is used up: waiting seconds does not help."""
     return any(
@@ -121,10 +144,3 @@ def _list(value: Any) -> list[Any]:
 
 def _text(value: Any) -> str | None:
     return value if isinstance(value, str) else None
-
-
-def _page(reply: HTTPReply | None) -> str:
-    if reply is None or not reply.body:
-        return "the provider failed without a message"
-    start = reply.body[:160].decode("utf-8", "replace").strip()
-    return f"the provider answered with {reply.header('Content-Type') or 'no type'}: {start!r}"
