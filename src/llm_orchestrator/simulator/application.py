@@ -19,7 +19,9 @@ from llm_orchestrator.simulator.compat.routes import PROVIDERS, CompatRoutes
 from llm_orchestrator.simulator.compat.vertex import VertexChatRoutes
 from llm_orchestrator.simulator.control import Control
 from llm_orchestrator.simulator.front import Front
+from llm_orchestrator.simulator.gemini.batches import GeminiBatches
 from llm_orchestrator.simulator.gemini.claude import ClaudeRoutes
+from llm_orchestrator.simulator.gemini.files import GeminiFiles
 from llm_orchestrator.simulator.gemini.generate import Generate
 from llm_orchestrator.simulator.gemini.place import Place
 from llm_orchestrator.simulator.gemini.routes import PROJECT, VERSIONS, GeminiRoutes
@@ -55,6 +57,10 @@ def application(world: World) -> web.Application:
     for provider in PROVIDERS:
         app.add_routes(CompatRoutes(world, provider).routes())
     app.add_routes(AzureRoutes(world).routes())
+    files = GeminiFiles(world)
+    for prefix, version in (("/gemini", VERSIONS), ("", "{version:v1alpha|v1beta}")):
+        app.add_routes(files.routes(prefix, version))
+        app.add_routes(GeminiBatches(world, files).routes(prefix, version))
     for prefix in ("/gemini", "/vertex", ""):
         app.add_routes(gemini.routes(prefix))
         place = f"{prefix}/{VERSIONS}/{PROJECT}"

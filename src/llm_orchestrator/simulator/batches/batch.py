@@ -95,7 +95,7 @@ class Batch:
     def done(self, now: float) -> int:
         """How many items are finished by then, whether they have been worked on or not."""
         moment, ending = self.stop
-        if ending == "failed":
+        if ending == "failed" or (ending != "completed" and not self.lane.partial):
             return 0
         count = self.timeline.done(min(now, moment))
         if self.fault and self.fault.name == "batch-expired":

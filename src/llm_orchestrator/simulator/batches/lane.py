@@ -20,12 +20,13 @@ if TYPE_CHECKING:
 class Entry:
     """One line of an input: the id that comes back with its result, and the JSON of its body.
 
-    `model` is the model's name where the line has one.
+    `model` is the model's name where the line has one, `extra` what goes back as it came.
     """
 
     key: str
     body: bytes
     model: str = ""
+    extra: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,7 @@ class Lane(Protocol):
     one_file: bool = False
     in_order: bool = False
     fails_whole: bool = True  # one bad line spoils the batch
+    partial: bool = True  # what was finished when a batch was stopped is kept, and paid for
 
     def entry(self, raw: bytes, batch: Batch) -> Entry:
         """One line, or a ProblemError."""

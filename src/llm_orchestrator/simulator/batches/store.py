@@ -222,6 +222,8 @@ class Batches:
 
     def _read(self, batch: Batch) -> None:
         if not batch.finished:
+            if not batch.lane.partial:
+                return  # it may yet come to nothing
             done = batch.done(self._world.clock.virtual())
             batch.results.advance(min(done, batch.results.written))
         elif not batch.facts.get("settled"):

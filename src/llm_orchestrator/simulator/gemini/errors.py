@@ -72,6 +72,35 @@ def reason(status: int, message: str, why: str, service: str) -> Refusal:
     return Refusal(status, message, details={"details": [info]}, outcome=f"{status} {why}")
 
 
+RPC: Final = {
+    "CANCELLED": 1,
+    "UNKNOWN": 2,
+    "INVALID_ARGUMENT": 3,
+    "DEADLINE_EXCEEDED": 4,
+    "NOT_FOUND": 5,
+    "PERMISSION_DENIED": 7,
+    "RESOURCE_EXHAUSTED": 8,
+    "ABORTED": 10,
+    "UNIMPLEMENTED": 12,
+    "INTERNAL": 13,
+    "UNAVAILABLE": 14,
+    "UNAUTHENTICATED": 16,
+}
+"""Numbers of google.rpc.Code."""
+
+
+def status(refusal: Refusal) -> dict[str, Any]:
+    """A google.rpc.Status, as long-running operations carry errors."""
+    name = STATUSES.get(refusal.status, "UNKNOWN")
+    return {"code": RPC[name], "message": refusal.message}
+
+
+def gone(name: str) -> Refusal:
+    """A 404 for a resource that is not there."""
+    message = f"Requested entity was not found: {name}."
+    return Refusal(404, message, outcome="404 not found")
+
+
 def too_long(tokens: int, context: int) -> Refusal:
     """A 400 for a prompt that does not fit."""
     message = (
