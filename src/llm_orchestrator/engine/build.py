@@ -13,6 +13,7 @@ from llm_orchestrator.catalog.refresh import FILE_NAME
 from llm_orchestrator.config.paths import cost_log, store_url
 from llm_orchestrator.config.rows import model_row
 from llm_orchestrator.config.schema import Config
+from llm_orchestrator.engine.budgeting import open_ledger
 from llm_orchestrator.engine.caching import open_cache
 from llm_orchestrator.engine.candidates import Candidates
 from llm_orchestrator.engine.found import Found
@@ -29,7 +30,6 @@ from llm_orchestrator.pipeline.sender import Sender
 from llm_orchestrator.pipeline.speed import Speed
 from llm_orchestrator.providers.resolve import Directory
 from llm_orchestrator.store.costlog import CostLog
-from llm_orchestrator.store.ledger import Ledger
 from llm_orchestrator.store.urls import data_dir
 from llm_orchestrator.transport import default as default_transport
 from llm_orchestrator.transport.base import Transport
@@ -67,7 +67,8 @@ def build(
     transport = transport or default_transport()
     breaker = Breaker(config.breaker.failures, config.breaker.cooldown)
     speed, affinity = Speed(), Affinity()
-    ledger, costlog = _books(config)
+    ledger, notifier = open_ledger(config, directory)
+    log_path = cost_log(config)
     price_version = catalog.version
     for warning in catalog.warnings:
         log.warning(warning)
@@ -95,7 +96,8 @@ def build(
         limiter=limits,
         session=Session(ids.new("ses")),
         ledger=ledger,
-        costlog=costlog,
+        notifier=notifier,
+        costlog=CostLog(log_path) if log_path else None,
     )
     if config.auto_approve_threshold_usd is not None:
         runtime.outer.append(_approval(config))
@@ -111,14 +113,6 @@ def _approval(config: Config) -> "Approval":
     settings = config.approval
     tickets = Approvals(store_url(config))
     return Approval(tickets, wait_s=settings.wait, expires_s=settings.expires)
-
-
-def _books(config: Config) -> tuple[Ledger | None, CostLog | None]:
-    """The ledger and the cost log, as far as they are wanted."""
-    if not config.cost_tracking.enabled:
-        return None, None
-    log_path = cost_log(config)
-    return Ledger(store_url(config)), CostLog(log_path) if log_path else None
 
 
 def _data_dir(config: Config) -> Path:

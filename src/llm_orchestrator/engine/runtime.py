@@ -12,11 +12,13 @@ from llm_orchestrator.config.schema import Config
 from llm_orchestrator.engine.candidates import Candidates
 from llm_orchestrator.engine.found import Found
 from llm_orchestrator.engine.limits import limits as limits_of
+from llm_orchestrator.engine.notify import Notifier
 from llm_orchestrator.engine.session import Session
 from llm_orchestrator.errors import ClosedError, ModelNotFoundError, OrchestratorError
 from llm_orchestrator.pipeline.affinity import Affinity
 from llm_orchestrator.pipeline.attempt import Attempt, Call
 from llm_orchestrator.pipeline.breaker import Breaker
+from llm_orchestrator.pipeline.limiter import Limiter
 from llm_orchestrator.pipeline.record import call_row, hit_row
 from llm_orchestrator.pipeline.sender import Sender
 from llm_orchestrator.pipeline.speed import Speed
@@ -38,6 +40,8 @@ if TYPE_CHECKING:
 
 _CALLS_END_S = 2.0
 """How long closing waits for calls to end whose connections it has cut."""
+_ALERTS_S = 5.0
+"""How long closing waits for alerts to be told."""
 _STREAMS_END_S = 0.1
 """The same for streams whose reader is busy with something else, or has gone."""
 
@@ -55,7 +59,9 @@ class Runtime(msgspec.Struct, kw_only=True):
     speed: Speed
     affinity: Affinity
     session: Session
+    limiter: Limiter | None
     ledger: Ledger | None
+    notifier: Notifier | None
     costlog: CostLog | None
     found: Found
     outer: "list[Outer]" = []
@@ -102,13 +108,19 @@ class Runtime(msgspec.Struct, kw_only=True):
             with suppress(RuntimeError):  # its loop has ended
                 over.get_loop().call_soon_threadsafe(_wake, over)
         try:
+            if self.limiter is not None:
+                self.limiter.close()
             await self.transport.close()
             await self._booked()
+            if self.limiter is not None:
+                await self.limiter.hang_up()
         finally:
             if self.cache is not None and self.cache.store is not None:
                 await self.cache.store.close()
             if self.ledger is not None:
                 await self.ledger.close()
+            if self.notifier is not None and self.notifier.busy:
+                await asyncio.to_thread(self.notifier.flush, _ALERTS_S)
             if self.costlog is not None and not self.under_way:
                 self.costlog.close()
 

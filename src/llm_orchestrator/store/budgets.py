@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from llm_orchestrator.types.budget import Budget
+from llm_orchestrator.types.budget import Alert, Budget
 
 _PUT = (
     "INSERT INTO budgets"
@@ -22,6 +22,9 @@ _REPLACE = (
     " OR COALESCE(budgets.alerts, '') <> COALESCE(excluded.alerts, '')"
 )
 _ALL = "SELECT budget_id, scope, subject, period, zone, cap_pico, alerts FROM budgets"
+_DELIVERED = (
+    "UPDATE budget_alerts SET delivered_at = ? WHERE budget_id = ? AND window_key = ? AND share = ?"
+)
 
 
 class Table(Protocol):
@@ -67,3 +70,9 @@ def read_budgets(table: Table) -> list[Budget]:
         )
         for row in table.query(_ALL)
     ]
+
+
+def mark_delivered(table: Table, alert: Alert) -> None:
+    """Note that an alert has arrived."""
+    now = time.time_ns() // 1000
+    table.execute(_DELIVERED, (now, alert.budget_id, alert.window_key, alert.share))

@@ -32,7 +32,8 @@ class Ledger:
     row. A forked child writes with a thread, a connection and an identity of its own.
     ``busy_timeout_s`` is how long a locked or silent store is waited for before rows are spilled.
     ``budgets`` are those of the configuration, beside the store's own; ``alerted`` is called from
-    the writer's thread when a share of one is spent.
+    the writer's thread when a share of one is spent, and for what died before it was told where
+    it ``adopts``. Without ``calls``, no rows of calls are written.
     """
 
     def __init__(
@@ -43,9 +44,13 @@ class Ledger:
         busy_timeout_s: float = 5.0,
         budgets: Sequence[Budget] = (),
         alerted: Callable[[Alert], None] | None = None,
+        adopts: bool = False,
+        calls: bool = True,
     ) -> None:
         self._budgets = budgets
         self._alerted = alerted
+        self._adopts = adopts
+        self._calls = calls
         self.target: Target = parse_url(url)
         self._busy_timeout_s = busy_timeout_s
         self._clock = clock
@@ -57,7 +62,7 @@ class Ledger:
     def _begin(self) -> None:
         self._lock = threading.Lock()
         executor = this_process(int(self._clock() * 1e6))
-        self._till = Till(executor.executor_id, self._budgets, self._alerted)
+        self._till = Till(executor.executor_id, self._budgets, self._alerted, adopts=self._adopts)
         self._writer = Writer(self.target, executor, self._busy_timeout_s, self._clock, self._till)
         self._thread: threading.Thread | None = None
         self._lanes: dict[asyncio.AbstractEventLoop, list[AnyFuture]] = {}
@@ -128,6 +133,8 @@ class Ledger:
         if type(row) is SettlementRow:
             writer.settlements.append(row)
         elif type(row) is CallRow:
+            if not self._calls:
+                return
             writer.calls.append(row)
         else:
             raise TypeError(f"a {type(row).__name__} is no settlement and no call")

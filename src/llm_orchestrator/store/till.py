@@ -18,6 +18,18 @@ _SEEN = 10_000
 """Windows whose last state is remembered."""
 _MARK = "SELECT COUNT(*), SUM(updated_at % 1000000000) FROM budgets"
 """Differs whenever a budget was set or removed."""
+_LATE_US = 2 * 86_400 * 10**6
+"""Alerts older than this are not worth telling any more."""
+_UNTOLD = (
+    "SELECT a.budget_id, a.window_key, a.share, a.spent_pico, a.cap_pico, a.executor_id"
+    " FROM budget_alerts AS a LEFT JOIN executors AS e ON e.executor_id = a.executor_id"
+    " WHERE a.delivered_at IS NULL AND a.reached_at > ?"
+    " AND (e.executor_id IS NULL OR e.ended_at IS NOT NULL)"
+)
+_ADOPT = (
+    "UPDATE budget_alerts SET executor_id = ? WHERE budget_id = ? AND window_key = ?"
+    " AND share = ? AND executor_id = ? AND delivered_at IS NULL"
+)
 
 
 class Drawer(Protocol):
@@ -54,7 +66,11 @@ class Till:
         executor_id: str = "",
         budgets: Iterable[Budget] = (),
         alerted: Callable[[Alert], None] | None = None,
+        *,
+        adopts: bool = False,
     ) -> None:
+        self.adopts = adopts
+        """Whether alerts of processes that died before they delivered them are told here."""
         self._executor_id = executor_id
         self._configured = tuple(budgets)
         self.book = Book(self._configured)
@@ -94,6 +110,17 @@ class Till:
             self.book = Book(read_budgets(table))
             self._mark = mark
         self._looked = now
+
+    def adopt(self, table: Table) -> None:
+        """Tell alerts that dead processes could not deliver."""
+        if self._alerted is None or not self.adopts:
+            return
+        lately = time.time_ns() // 1000 - _LATE_US
+        for *place, spent, cap, owner in list(table.query(_UNTOLD, (lately,))):
+            budget = self.book.budgets.get(place[0])
+            if budget is not None and table.execute(_ADOPT, (self._executor_id, *place, owner)):
+                key, window = Key(place[0], place[1]), Window(cap, spent)
+                self._alerted(make_alert(budget, key, place[2], window))
 
     def plan(self, group: Group, *, admit: bool) -> Plan | None:
         """What to do with a group: of new rows, or of rows that were kept for a while."""
@@ -206,6 +233,7 @@ def make_alert(budget: Budget, key: Key, share: int, window: Window) -> Alert:
         subject=budget.subject or subject,
         period=budget.period,
         window=name,
+        window_key=key.window,
         share=share,
         spent=to_usd(window.spent_pico),
         cap=to_usd(window.cap_pico),

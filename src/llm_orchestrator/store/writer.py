@@ -192,6 +192,7 @@ class Writer:
     def _see_others(self) -> None:
         """See who is dead, and what the dead have left."""
         retire_dead(self._backend, self._now_us(), self.till)
+        self.till.adopt(self._backend)
         if not self._enrolled:
             self._enrolled = True
             self._drain = drain(self._target)

@@ -44,6 +44,8 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True):
         subject = self.subject or subject
         if self.scope == "global":
             of = "for everything"
+        elif self.scope == "key" and subject:
+            of = f"of {subject}"
         else:
             of = f"of {self.scope} {subject}" if subject else f"of each {self.scope}"
         return f"the {_TIMES[self.period]}budget {of}"
@@ -58,6 +60,8 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     period: Period
     window: str
     """The day or month, as ``2026-11-20`` or ``2026-11``; ``total``."""
+    window_key: str
+    """The same as the store has it, with the subject where each one has a cap for itself."""
     share: int
     """Percent of the cap."""
     spent: Decimal
@@ -102,5 +106,5 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
         return (
             f"{title} does not allow this: {usd_text(self.spent_pico)} of "
             f"{usd_text(self.budget.cap_pico)} USD spent{held}, and {name} could cost up to "
-            f"{usd_text(self.hold_pico)}{anew}"
+            f"{usd_text(self.hold_pico)} USD{anew}"
         )

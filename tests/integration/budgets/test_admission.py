@@ -48,7 +48,7 @@ async def test_what_fits_is_held_and_the_rest_refused(ledger: Open, store_url: s
         await hold(books, "3")
     error = caught.value
     assert (error.code, error.budget) == ("budget", "budget for everything")
-    assert (error.cap, error.spent, error.held) == (to_usd(25), 0, to_usd(20))
+    assert (error.cap, error.spent, error.held) == (to_usd(25), to_usd(0), to_usd(20))
     assert error.resets_at is None
     assert read(store_url, WINDOWS) == [("global", "total", 0, 20, 0)]
     assert read(store_url, HOLDS) == [("att_1", 10), ("att_2", 10)]
