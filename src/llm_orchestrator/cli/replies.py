@@ -23,6 +23,8 @@ def facts(reply: Reply) -> dict[str, Any]:
         "provider": reply.provider,
         "model": reply.model,
         "cost_usd": reply.cost,
+        "cached": reply.cached,
+        "saved_usd": reply.saved,
         "usage": _usage(reply.usage),
         "finish_reason": reply.finish_reason,
         "latency_s": round(reply.latency_s, 6),
@@ -64,6 +66,8 @@ def tell(reply: Reply, *, verbose: bool) -> None:
         output.usd(reply.cost, unknown="cost unknown"),
         output.seconds(reply.latency_s),
     ]
+    if reply.cached:
+        parts.append(f"from the cache, {output.usd(reply.saved)} saved")
     if len(reply.attempts) > 1:
         parts.append(f"{len(reply.attempts)} attempts")
     if reply.confidence is not None:

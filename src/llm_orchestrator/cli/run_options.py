@@ -1,6 +1,7 @@
 """The options of ``llmo run``."""
 
 from decimal import Decimal, InvalidOperation
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +16,19 @@ def _usd(text: str) -> Decimal:
     if not amount.is_finite() or amount <= 0:
         raise typer.BadParameter(f"{text!r} is not an amount in USD above 0, like 0.01")
     return amount
+
+
+class CacheWord(StrEnum):
+    """Whether an answer may be one that is kept."""
+
+    on = "on"
+    off = "off"
+    refresh = "refresh"
+
+    @property
+    def option(self) -> bool | str:
+        """As the verbs take it."""
+        return self.value if self is CacheWord.refresh else self is CacheWord.on
 
 
 _ASKING, _ANSWER, _INSTEAD = "Who is asked", "What is printed", "Instead of asking"
@@ -159,6 +173,17 @@ Threshold = Annotated[
         metavar="0..1",
         show_default=False,
         help="How sure fallback wants to be; 0.6 when left out.",
+        rich_help_panel=_ASKING,
+    ),
+]
+Cache = Annotated[
+    CacheWord | None,
+    typer.Option(
+        "--cache",
+        metavar="on|off|refresh",
+        show_default=False,
+        help="Give an answer that is kept, and keep a new one; refresh asks anew. Left out, the "
+        "configuration says it.",
         rich_help_panel=_ASKING,
     ),
 ]

@@ -48,6 +48,28 @@ def test_the_second_time_costs_nothing_and_the_reports_say_so(llmo: Run, cached:
     assert sum(row["cost_usd"] for row in rows) == cost
 
 
+def test_one_prompt_by_itself(llmo: Run, config: Path) -> None:
+    def run(*options: str) -> dict[str, object]:
+        done = llmo("run", "-p", "Hello", "--json", *options)
+        found: dict[str, object] = json.loads(done.stdout)
+        return found
+
+    assert not run("--cache", "on")["cached"]
+    assert run("--cache", "on")["cached"]
+    assert run("--cache", "on", "--stream")["cached"]
+    assert not run("--cache", "refresh")["cached"]
+    assert not run("--cache", "off")["cached"]
+    assert not run()["cached"]
+    done = llmo("run", "-p", "Hello", "--cache", "on")
+    assert "from the cache, $" in done.stderr
+    assert "refresh" in error_of(llmo("run", "-p", "Hello", "--cache", "sometimes"), 2)
+    told = llmo("explain")
+    assert told.returncode == 0
+    assert "from the cache, $" in told.stdout
+    maker = told.stdout.partition("made by call ")[2].partition(",")[0]
+    assert "No strategy chose" in llmo("explain", maker).stdout
+
+
 def test_stats_for_people(llmo: Run, cached: Path) -> None:
     ask(llmo)
     ask(llmo)
