@@ -126,7 +126,7 @@ LOCK = $(VENV)-lock/bin/uv pip compile --quiet --universal --python-version 3.11
 lock: | $(PY) ## resolve the lock files anew (UPGRADE=--upgrade takes newer versions)
 	@test -x $(VENV)-lock/bin/uv || { $(PY) -m venv $(VENV)-lock && \
 		$(VENV)-lock/bin/python -m pip --quiet install uv; }
-	@$(LOCK) --extra dev --extra uvloop pyproject.toml -o requirements/dev.lock
+	@$(LOCK) --extra dev --extra uvloop --extra alerts pyproject.toml -o requirements/dev.lock
 	@$(LOCK) -c requirements/dev.lock pyproject.toml -o requirements/base.lock
 	@$(LOCK) -c requirements/dev.lock --extra sdks pyproject.toml -o requirements/sdks.lock
 	@printf 'editables\nhatchling\n' | $(LOCK) -c requirements/dev.lock - -o requirements/build.lock

@@ -15,6 +15,7 @@ PACKAGE = "llm_orchestrator"
 HOMES = {
     "aiohttp": {"transport", "simulator", "cli"},
     "alembic": {"store"},
+    "apprise": {"engine"},
     "botocore": {"providers"},
     "google": {"providers"},
     "httptools": {"transport"},
