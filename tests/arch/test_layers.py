@@ -32,6 +32,8 @@ HOMES = {
 }
 # Rooms that compute and never wait: no sockets, no files of their own, no database, no loop.
 PURE = ("types", "dialects", "routing")
+# Strategies ask several models at once, through a function that the engine hands them.
+WAITS = {"routing": {"asyncio"}}
 IO = {
     "aiohttp", "asyncio", "http", "httptools", "httpx", "psycopg", "requests", "socket",
     "sqlalchemy", "sqlite3", "ssl", "subprocess", "threading", "urllib3",
@@ -73,7 +75,8 @@ def test_library_stays_in_its_room(graph: grimp.ImportGraph, library: str) -> No
 @pytest.mark.parametrize("room", PURE)
 def test_pure_room_does_no_io(graph: grimp.ImportGraph, room: str) -> None:
     used = {library: rooms_that_import(graph, library).get(room) for library in IO}
-    assert not {library: module for library, module in used.items() if module}
+    found = {library: module for library, module in used.items() if module}
+    assert not found.keys() - WAITS.get(room, set()), found
 
 
 def test_no_room_imports_in_a_circle(graph: grimp.ImportGraph) -> None:

@@ -7,7 +7,8 @@ from llm_orchestrator.routing.canonical import plain, words
 from llm_orchestrator.routing.canonical.question import Question
 
 _LEAD = re.compile(
-    r"\A(?:(?:the\s+)?(?:correct\s+|best\s+|right\s+)?(?:option|choice|answer|letter)\s*(?:is\s*)?[:#]?\s*)+",
+    r"\A(?:(?:the\s+)?(?:correct\s+|best\s+|right\s+)?"
+    r"(?:option|choice|answer|letter)\s*(?:is\s*)?[:#]?\s*)+",
     re.IGNORECASE,
 )
 _LETTER = re.compile(r"\A[(\[\"'*_ ]*([A-Za-z])[)\]\"'*_ ]*(?:\Z|[).:,;—–-]\s*|\n)")
@@ -15,7 +16,8 @@ _BRACKETED = re.compile(r"\A[*_ ]*[(\[]([A-Za-z])[)\]]")
 _IN_BRACKETS = re.compile(r"(?<!\w)\(([A-Z])\)")
 _LIST = re.compile(r"\A[(\[]?([A-Z])[)\]]?(?:(?:\s*(?:,|and|&|/|\+)\s*)+[(\[]?([A-Z])[)\]]?)+\Z")
 _SAID = re.compile(
-    r"(?:\b(?:[Oo]ption|[Cc]hoice|[Aa]nswer)\s+|\A\s*|\*\*)[(\[]?([A-Z])[)\]]?(?:\*\*)?\s+(?:is|would be|seems)\s+(?:the\s+)?"
+    r"(?:\b(?:[Oo]ption|[Cc]hoice|[Aa]nswer)\s+|\A\s*|\*\*)[(\[]?([A-Z])[)\]]?(?:\*\*)?"
+    r"\s+(?:is|would be|seems)\s+(?:the\s+)?"
     r"(?:most\s+)?(?:correct|right|best|appropriate|accurate|likely)",
 )
 

@@ -6,14 +6,16 @@ formulas that differ do not.
 
 import math
 import re
+from collections.abc import Callable
 from fractions import Fraction
 from hashlib import sha256
+from typing import TypeAlias
 
 _TOKEN = re.compile(
     r"\s*(?:(?P<number>\d+(?:\.\d+)?|\.\d+)|(?P<command>\\[A-Za-z]+)|(?P<word>[A-Za-z]+)"
     r"|(?P<sign>\*\*|[-+*/^(){}\[\]!|_]))"
 )
-_FUNCTIONS = {
+_FUNCTIONS: dict[str, Callable[[float], float]] = {
     "sqrt": math.sqrt, "sin": math.sin, "cos": math.cos, "tan": math.tan, "ln": math.log,
     "log": math.log10, "exp": math.exp, "arcsin": math.asin, "arccos": math.acos,
     "arctan": math.atan, "abs": abs,
@@ -23,7 +25,7 @@ _GREEK = {"alpha", "beta", "gamma", "theta", "lambda", "mu", "phi", "omega", "rh
 _LONGEST = 200
 _LARGEST = 10**60
 
-Value = Fraction | float
+Value: TypeAlias = Fraction | float
 
 
 class NotAFormulaError(Exception):
@@ -92,7 +94,7 @@ class _Reader:
         if self.depth > 30:
             raise NotAFormulaError
         sign = -1 if self.peek() in {"-", "+"} and self.take() == "-" else 1
-        total = sign * self.product()
+        total: Value = sign * self.product()
         while self.peek() in {"+", "-"}:
             total = _add(total, self.product() if self.take() == "+" else -self.product())
         self.depth -= 1
@@ -177,7 +179,9 @@ def _chosen(name: str) -> float:
 
 
 def _checked(found: Value) -> Value:
-    if abs(found) > _LARGEST or (isinstance(found, Fraction) and found.denominator > _LARGEST):
+    if not -_LARGEST <= found <= _LARGEST or (
+        isinstance(found, Fraction) and found.denominator > _LARGEST
+    ):
         raise NotAFormulaError
     return found
 
@@ -195,14 +199,14 @@ def _over(one: Value, other: Value) -> Value:
 
 
 def _raise(base: Value, exponent: Value) -> Value:
-    if abs(exponent) > 400:
+    if not -400 <= exponent <= 400:
         raise NotAFormulaError
     if isinstance(exponent, Fraction) and exponent.denominator == 1:
         if isinstance(base, Fraction) and base != 0:
-            size = max(abs(base.numerator), base.denominator)
-            if abs(exponent) * size.bit_length() > 220:
+            size: int = max(abs(base.numerator), base.denominator)
+            if abs(int(exponent)) * size.bit_length() > 220:
                 raise NotAFormulaError
-        return _checked(base ** int(exponent))
+        return _checked(_power(base, int(exponent)))
     if base < 0:
         raise NotAFormulaError
     if exponent == Fraction(1, 2):
@@ -210,9 +214,14 @@ def _raise(base: Value, exponent: Value) -> Value:
     return _checked(float(base) ** float(exponent))
 
 
+def _power(base: Value, exponent: int) -> Value:
+    found: Value = base**exponent
+    return found
+
+
 def _call(name: str, argument: Value) -> Value:
     if name == "abs":
-        return abs(argument)
+        return argument if argument >= 0 else -argument
     if name == "sqrt" and isinstance(argument, Fraction) and argument >= 0:
         root = Fraction(math.isqrt(argument.numerator), math.isqrt(argument.denominator))
         if root * root == argument:

@@ -11,12 +11,14 @@ from llm_orchestrator.routing.canonical.question import Question
 _TAG = re.compile(r"<(final_)?answer>\s*(.*?)\s*</\1answer>", re.DOTALL | re.IGNORECASE)
 _HASHES = re.compile(r"^####[ \t]*(\S.*)$", re.MULTILINE)
 _CUE = re.compile(
-    r"\b(?:final|correct|best|right|closest|overall)?\s*\banswer\b(?:\s+(?:to|for|of)\b[^.\n:=]{1,60}?)?"
-    r"[*_ ]*\s*(?:\bis\b|\bwas\b|\bwould be\b|\bshould be\b|\bmust be\b|=|:|：)[*_ }]*:?[ \t]*",
+    r"\b(?:final|correct|best|right|closest|overall)?\s*\banswer\b"
+    r"(?:\s+(?:to|for|of)\b[^.\n:=]{1,60}?)?"
+    r"[*_ ]*\s*(?:\bis\b|\bwas\b|\bwould be\b|\bshould be\b|\bmust be\b|=|:|\uff1a)[*_ }]*:?[ \t]*",
     re.IGNORECASE,
 )
 _OPTION_CUE = re.compile(
-    r"\b(?:correct|best|right|closest|most \w+)\s+(?:option|choice|statement)\b[^.\n:]{0,40}?\s*(?:\bis\b|:)"
+    r"\b(?:correct|best|right|closest|most \w+)\s+"
+    r"(?:option|choice|statement)\b[^.\n:]{0,40}?\s*(?:\bis\b|:)"
     r"[*_ ]*:?[ \t]*|\b(?:I|we)\s+(?:would\s+)?(?:choose|select|pick)\s+(?:option\s+)?[*_]*",
     re.IGNORECASE,
 )
@@ -80,15 +82,15 @@ def _structured(text: str) -> str | None:
         return str(tags[-1][1])
     if (box := boxed(text)) is not None:
         return box
-    if hashes := _HASHES.findall(text):
-        # A Markdown heading of level four is no answer, unless it is the end.
-        if text.rstrip().endswith(hashes[-1].rstrip()):
-            return str(hashes[-1])
+    hashes = _HASHES.findall(text)
+    # A Markdown heading of level four is no answer, unless it is the end.
+    if hashes and text.rstrip().endswith(hashes[-1].rstrip()):
+        return str(hashes[-1])
     return None
 
 
 def boxed(text: str) -> str | None:
-    """What is in the last ``\\boxed{...}``, however deep its braces are."""
+    r"""What is in the last ``\boxed{...}``, however deep its braces are."""
     start = max(text.rfind("\\boxed{"), text.rfind("\\fbox{"))
     if start < 0:
         return None

@@ -63,8 +63,8 @@ def _exact(value: Fraction | float) -> Fraction:
 def _close(one: Fraction | float, other: Fraction | float) -> bool:
     if isinstance(one, Fraction) and isinstance(other, Fraction):
         return one == other
-    gap = abs(_exact(one) - _exact(other))
-    return gap * 10**9 <= max(abs(_exact(one)), abs(_exact(other)))
+    left, right = _exact(one), _exact(other)
+    return bool(abs(left - right) * 10**9 <= max(abs(left), abs(right)))
 
 
 def _rounded(short: Canonical, long: Canonical) -> bool:
@@ -78,7 +78,8 @@ def _rounded(short: Canonical, long: Canonical) -> bool:
     digits = len(str(abs(written.numerator * 10**short.places // written.denominator)))
     if digits < (2 if endless else 3):
         return False
-    return abs(_exact(long.value) - written) * 10**short.places * 2 <= 1
+    gap: Fraction = (_exact(long.value) - written) * 10**short.places * 2
+    return -1 <= gap <= 1
 
 
 def _ends(value: Fraction | float) -> bool:

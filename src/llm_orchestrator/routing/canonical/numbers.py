@@ -32,8 +32,8 @@ _SCALED = re.compile(
     r"\s*(thousand|million|billion|trillion|lakh|crore|bn|mn|tn|[kmb])\b", re.IGNORECASE
 )
 _QUALIFIER = re.compile(
-    r"\A(?:(?:approximately|approx\.?|about|around|roughly|nearly|exactly|precisely|only|just|a total"
-    r" of|total of|equal to|equals)\s+|[≈~=]\s*)+",
+    r"\A(?:(?:approximately|approx\.?|about|around|roughly|nearly|exactly|precisely|only|just|a"
+    r" total of|total of|equal to|equals)\s+|[≈~=]\s*)+",
     re.IGNORECASE,
 )
 _LEFT_SIDE = re.compile(r"[\w)}\]][^<>!=≠≤≥]*\Z")

@@ -23,7 +23,8 @@ _RESULT = re.compile(
     re.IGNORECASE,
 )
 _CODE = re.compile(
-    r"^\s*(?:def|async def|class|function|fn|func|lambda)\s+\w+\s*[(<:]|=>\s*\{|\bprint\(|console\.log\("
+    r"^\s*(?:def|async def|class|function|fn|func|lambda)\s+\w+\s*[(<:]|=>\s*\{"
+    r"|\bprint\(|console\.log\("
     r"|```(?:python|py|javascript|js|typescript|ts|java|c|cpp|go|rust|ruby)\b",
     re.MULTILINE,
 )

@@ -71,9 +71,9 @@ def _table() -> dict[str, tuple[str, Fraction]]:
             for spelled in spellings:
                 table[prefix + spelled] = (symbol, Fraction(factor))
     for name in ("m", "cm", "mm", "km", "inch", "foot", "yard", "mile"):
-        base, factor = table[name]
+        base, size = table[name]
         for power in (2, 3):
-            table[f"{name}^{power}"] = (f"{base}^{power}", Fraction(factor) ** power)
+            table[f"{name}^{power}"] = (f"{base}^{power}", size**power)
     return table
 
 

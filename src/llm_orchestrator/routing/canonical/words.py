@@ -6,11 +6,11 @@ from llm_orchestrator.routing.canonical.plain import characters
 
 _YES = re.compile(r"\A(?:yes|yeah|yep|true|correct|affirmative)\b", re.IGNORECASE)
 _NO = re.compile(
-    r"\A(?:no|nope|false|incorrect|negative)\b(?!\s*(?:\.|one\b|thing\b))", re.IGNORECASE
+    r"\A(?:no|nope|false|incorrect|negative)\b(?!\s*(?:\.\s*\d|one\b|thing\b))", re.IGNORECASE
 )
 _ARTICLE = re.compile(r"\A(?:a|an|the)\s+(?=\S)")
-_PUNCTUATION = re.compile(r"(?<!\d)[.,](?=\S)|[.,](?!\d)|[;:!?\"“”‘’'`()\[\]…]+")
-_HYPHEN = re.compile(r"(?<=\w)[-‐‑–](?=\w)")
+_PUNCTUATION = re.compile(r"(?<!\d)[.,](?=\S)|[.,](?!\d)|[;:!?\"“”\u2018\u2019'`()\[\]…]+")
+_HYPHEN = re.compile(r"(?<=\w)[-\u2010\u2011–](?=\w)")
 _SPLIT = re.compile(
     r"\s*(?:,\s*(?:and|or)\s|,(?!\d{3}(?:\D|\Z))|;|\n|\s(?:and|or|&)\s)\s*", re.IGNORECASE
 )

@@ -1,0 +1,52 @@
+"""How likely the model itself found the tokens of its answer, where the API tells."""
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from llm_orchestrator.routing.base import Offer
+from llm_orchestrator.routing.signals import Case, Judgement, Stage
+
+
+class Logprobs:
+    """The signal: the geometric mean of the probabilities of the answer's tokens."""
+
+    name = "logprobs"
+
+    async def __call__(self, case: Case) -> Judgement:
+        """Costs nothing; cannot tell where the API gave no probabilities."""
+        found = list(values((case.answer.response.extra or {}).get("logprobs")))
+        if not found:
+            return Judgement(confidence=None, why=f"{case.answer.name} gave no log probabilities")
+        mean = math.exp(sum(found) / len(found))
+        return Judgement(confidence=mean, why=f"mean probability of {len(found)} tokens")
+
+    def needs(self, stage: Stage) -> tuple[Offer, ...]:
+        """Nobody."""
+        del stage
+        return ()
+
+
+def values(told: Any) -> Iterator[float]:
+    """The log probabilities in what an API tells of them, in any of their shapes."""
+    if isinstance(told, Mapping):
+        if isinstance(told.get("token_logprobs"), list):
+            yield from _numbers(told["token_logprobs"])
+            return
+        for name in ("content", "chosenCandidates"):
+            if isinstance(told.get(name), list):
+                yield from values(told[name])
+                return
+        for name in ("logprob", "logProbability"):
+            if name in told:
+                yield from _numbers([told[name]])
+                return
+    elif isinstance(told, list):
+        for one in told:
+            yield from values(one) if isinstance(one, Mapping) else _numbers([one])
+
+
+def _numbers(found: list[Any]) -> Iterator[float]:
+    for one in found:
+        if isinstance(one, int | float) and not isinstance(one, bool) and one <= 0:
+            yield float(one)
