@@ -1,137 +1,30 @@
 """The calls of batches mean what the providers' own SDKs send for them."""
 
 import json
-import re
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
-from llm_orchestrator.dialects.batch import Exchange, room, whole
-from llm_orchestrator.providers.auth import authorised
-from llm_orchestrator.providers.table import TABLE
-from llm_orchestrator.types.batch import (
-    BatchFile,
-    BatchItem,
-    BatchOrder,
-    BatchRef,
-    BatchState,
-    BatchStatus,
-    Texts,
-)
-from llm_orchestrator.types.http import FilePart, HTTPCall, HTTPReply
+from llm_orchestrator.dialects.batch import room, whole
+from llm_orchestrator.types.batch import BatchItem, BatchRef, BatchState, BatchStatus, Texts
+from llm_orchestrator.types.http import HTTPReply
 from llm_orchestrator.types.model import Model
-from llm_orchestrator.types.provider import Candidate, Provider
-from llm_orchestrator.types.request import Message, Request
-from llm_orchestrator.types.secret import Secret
-from tests.wire.recorded import FOLDER, MISSING, flat
-
-RECORDED = json.loads((FOLDER / "batches.json").read_text(encoding="utf-8"))
-ROW = {
-    "google_genai": "gemini",
-    "mistralai": "mistral",
-    "anthropic_2023-06-01": "anthropic",
-    "bedrock_boto3": "bedrock",
-}
-MODEL = {"together": "m", "perplexity": "x/m", "cohere": "command-x"}
-NOISE = {
-    "headers.accept",  # the transport accepts anything
-    "headers.http-referer",
-    "headers.x-openrouter-title",
-    "headers.x-source",
-    "headers.x-title",
-}
-
-
-def provider_of(sdk: str) -> Provider:
-    row = TABLE[ROW.get(sdk, sdk)]
-    return msgspec.structs.replace(row, key=Secret("TEST_KEY"))
-
-
-def target_of(sdk: str, model: str = "m") -> Candidate:
-    provider = provider_of(sdk)
-    return Candidate(provider, Model(provider=provider.name, id=MODEL.get(sdk, model)))
-
-
-def rows(folder: Path, *lines: bytes, name: str = "b.jsonl", embeds: bool = False) -> BatchFile:
-    path = folder / name
-    data = b"".join(line + b"\n" for line in lines)
-    path.write_bytes(data)
-    return BatchFile(
-        path=str(path), size=len(data), count=len(lines), name=name, sha256="c" * 64, embeds=embeds
-    )
-
-
-def first_calls(steps: Exchange[Any], *replies: HTTPReply) -> list[HTTPCall]:
-    """The calls that an exchange makes until it has been answered so often."""
-    calls = [next(steps)]
-    calls += [steps.send(reply) for reply in replies]
-    steps.close()
-    return calls
-
-
-def shown(call: HTTPCall, provider: Provider) -> dict[str, Any]:
-    """The call as it was recorded of others: forms are taken apart."""
-    host = "/".join(call.url.split("/")[:3])
-    headers = dict(call.headers) if call.sign == "none" else authorised(call, provider)
-    low = {name.lower(): value for name, value in headers.items()}
-    data = b"".join(
-        Path(part.path).read_bytes()[: part.size].replace(b"\n", b"," if part.joined else b"\n")
-        if isinstance(part, FilePart)
-        else part
-        for part in call.parts
-    )
-    data = data or call.body
-    body: Any = None
-    if low.get("content-type", "").startswith("multipart/form-data"):
-        boundary = low["content-type"].partition("boundary=")[2]
-        low["content-type"] = "multipart/form-data; boundary=..."
-        body = {"__multipart__": [part(one) for one in data.split(f"--{boundary}".encode())[1:-1]]}
-    elif data:
-        body = json.loads(data)
-    return {
-        "method": call.method,
-        "path": call.url.removeprefix(host),
-        "headers": low,
-        "body": body,
-    }
-
-
-def part(data: bytes) -> dict[str, Any]:
-    head, _, body = data.strip(b"\r\n").partition(b"\r\n\r\n")
-    if data.endswith(b"\n\r\n"):
-        body += b"\n"  # the line feed of the last row is the file's
-    headers = dict(re.findall(r"(?im)^([a-z-]+): (.*?)\r?$", head.decode()))
-    return {
-        "disposition": headers["Content-Disposition"],
-        "content_type": headers.get("Content-Type"),
-        "body": body.decode(),
-    }
-
-
-def differences(sdk: str, case: str, call: HTTPCall, leg: int = 0) -> dict[str, Any]:
-    """Where our call does not mean the recorded one."""
-    theirs = flat(RECORDED[sdk][case][leg])
-    ours = flat(shown(call, provider_of(sdk)))
-    return {
-        place: (theirs.get(place, MISSING), ours.get(place, MISSING))
-        for place in theirs.keys() | ours.keys()
-        if theirs.get(place, MISSING) != ours.get(place, MISSING) and place not in NOISE
-    }
-
-
-def item(**fields: Any) -> BatchItem:
-    return BatchItem("a-1", Request(messages=(Message("user", "Hi"),), **fields))
-
+from llm_orchestrator.types.provider import Candidate
+from tests.wire.batching import (
+    RECORDED,
+    TAG,
+    differences,
+    first_calls,
+    item,
+    order,
+    provider_of,
+    rows,
+    target_of,
+)
+from tests.wire.recorded import MISSING
 
 OPENAI_LIKE = ("openai", "groq", "perplexity")
-TAG = "j1"
-
-
-def order(file: BatchFile, file_id: str = "file-cap", tag: str = TAG, **fields: Any) -> BatchOrder:
-    return BatchOrder(tag=tag, file=file, file_id=file_id, **fields)
-
 
 # ------------------------------------------------------------------ OpenAI and those like it
 
@@ -357,3 +250,73 @@ def test_openrouter_takes_all_rows_at_once(tmp_path: Path) -> None:
     assert differences("openrouter", "batch_create", call) == {}
     (call,) = first_calls(at.poll("batch_cap", target))
     assert differences("openrouter", "batch_get", call) == {}
+
+
+# ------------------------------------------------------------------ Cohere, Vertex, Bedrock
+
+
+def test_the_calls_of_cohere(tmp_path: Path) -> None:
+    target = target_of("cohere")
+    at = room(target.provider)
+    file = rows(tmp_path, b'{"custom_id":"a-1","body":{}}', name="llmo-j1.jsonl")
+    (call,) = first_calls(at.upload(file, target))
+    place = "body.__multipart__.0.disposition"
+    assert differences("cohere", "batch_upload", call).keys() == {place}  # the file's name
+    (call,) = first_calls(at.create(order(file, "ds1", "llmo-j1"), target))
+    assert differences("cohere", "batch_create", call) == {}
+    (call,) = first_calls(at.poll("b1", target))
+    assert differences("cohere", "batch_get", call) == {}
+    (call,) = first_calls(at.cancel("b1", target))
+    assert differences("cohere", "batch_cancel", call) == {}
+    (call,) = first_calls(at.list_recent(target, 0))
+    assert differences("cohere", "batch_list", call) == {
+        "path": ("/v2/batches?page_size=10", "/v2/batches?page_size=100")
+    }
+
+
+def test_the_calls_of_vertex(tmp_path: Path) -> None:
+    place = {"project": "proj", "location": "us-central1", "bucket": "b"}
+    target = target_of("vertex", "gemini-x", **place)
+    at = room(target.provider)
+    (call,) = first_calls(at.create(order(rows(tmp_path), "gs://b/in.jsonl", "llmo-j1"), target))
+    assert differences("vertex", "vertex_batch_create", call) == {
+        "body.outputConfig.gcsDestination.outputUriPrefix": ("gs://b/out", "gs://b/llmo-j1")
+    }
+    (call,) = first_calls(at.cancel("1", target))
+    assert differences("vertex", "vertex_batch_cancel", call) == {}
+    (call,) = first_calls(at.list_recent(target, 0, "llmo-j1"))
+    recorded = RECORDED["google_genai"]["vertex_batch_list"][0]["path"]
+    assert differences("vertex", "vertex_batch_list", call) == {
+        "path": (recorded, recorded.replace("pageSize=10", "pageSize=100"))
+    }
+
+
+def test_the_calls_of_bedrock(tmp_path: Path) -> None:
+    arn = "arn:aws:bedrock:us-east-1:123456789012:model-invocation-job/abcdefghijkl"
+    role = "arn:aws:iam::123456789012:role/bedrockbatch"
+    target = target_of(
+        "bedrock_boto3", "us.anthropic.claude-x-v1:0", region="us-east-1", bucket="b", role=role
+    )
+    at = room(target.provider)
+    (call,) = first_calls(at.create(order(rows(tmp_path), "s3://b/in.jsonl", "llmo-j1"), target))
+    assert unsigned(differences("bedrock_boto3", "batch_create", call)) == {
+        # One tag of ours where the SDK was given three words, and what the rows are.
+        "body.clientRequestToken": ("tok-1", "llmo-j1"),
+        "body.tags.0.value": ("j1", "llmo-j1"),
+        "body.outputDataConfig.s3OutputDataConfig.s3Uri": ("s3://b/out/", "s3://b/llmo-j1/"),
+        "body.modelInvocationType": (MISSING, "Converse"),
+    }
+    (call,) = first_calls(at.poll(arn, target))
+    assert unsigned(differences("bedrock_boto3", "batch_get", call)) == {}
+    (call,) = first_calls(at.cancel(arn, target))
+    assert unsigned(differences("bedrock_boto3", "batch_stop", call)) == {}
+    (call,) = first_calls(at.list_recent(target, 1_700_000_000, "llmo"))
+    theirs = set(RECORDED["bedrock_boto3"]["batch_list"][0]["path"].partition("?")[2].split("&"))
+    ours = set(call.url.partition("?")[2].split("&"))
+    assert theirs - ours == {"statusEquals=InProgress", "maxResults=10"}
+
+
+def unsigned(found: dict[str, Any]) -> dict[str, Any]:
+    """Without what credentials add."""
+    added = {"headers.authorization", "headers.x-amz-date", "headers.x-amz-security-token"}
+    return {place: pair for place, pair in found.items() if place not in added}

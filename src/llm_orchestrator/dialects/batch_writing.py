@@ -30,7 +30,7 @@ def encoded(item: BatchItem, target: Candidate, notices: set[str] | None) -> HTT
     if request.stream:
         request = msgspec.structs.replace(request, stream=False)
     try:
-        call = dialect.encode(request, target)
+        call = dialect.encode(request, _limited(target))
     except (TypeError, ValueError, RecursionError) as error:  # what encoding JSON raises
         raise errors.InvalidRequestError(
             f"the row cannot be written as JSON: {error}", code="unwritable"
@@ -38,6 +38,15 @@ def encoded(item: BatchItem, target: Candidate, notices: set[str] | None) -> HTT
     if notices is not None and call.notices:
         notices.update(call.notices)
     return call
+
+
+def _limited(target: Candidate) -> Candidate:
+    """The target without the abilities that it has in real time only."""
+    wire, provider = target.provider.batch, target.provider
+    if wire is None or not wire.lacks:
+        return target
+    less = msgspec.structs.replace(provider, lacks=provider.lacks | wire.lacks, wires=())
+    return Candidate(less, target.model)
 
 
 def without(body: bytes, name: str) -> msgspec.Raw:

@@ -102,8 +102,10 @@ BATCHES: dict[str, BatchWire] = {
         path="/v2/batches",
         files="/v1/datasets",
         endpoints={"cohere": "batch-chat-v2-input", "embeddings": "batch-embed-v2-input"},
+        lacks=frozenset(("tools", "vision", "schema", "reasoning")),
         limits=BatchLimits(requests=None, size=None),
-        note="Needs a production key.",
+        note="Needs a production key. Tools and pictures are not taken, a schema is asked for in "
+        "words; models for vectors have names of their own (`batch-embed-v4`).",
     ),
     "openrouter": BatchWire(
         wire="openrouter",

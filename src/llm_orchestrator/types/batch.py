@@ -7,6 +7,7 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from llm_orchestrator.errors import OrchestratorError
+from llm_orchestrator.types.model import Ability
 from llm_orchestrator.types.reply import Response
 from llm_orchestrator.types.request import Request
 from llm_orchestrator.types.usage import Usage
@@ -187,6 +188,8 @@ class BatchWire(msgspec.Struct, frozen=True, kw_only=True):
     endpoints: Mapping[str, str] = {}
     """What rows may ask for: the dialect of the model, or ``embeddings``, to what the wire calls
     that. What is not in it cannot be asked for in a batch."""
+    lacks: frozenset[Ability] = frozenset()
+    """Abilities that models have in real time only."""
     limits: BatchLimits = BatchLimits()
     windows: tuple[int, ...] = (24,)
     """Hours that may be asked for as the longest time, the least first."""
