@@ -12,7 +12,8 @@ from sqlalchemy import Column, DefaultClause, Dialect, Table
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-from llm_orchestrator.store.tables import HEAD, LEDGER, metadata
+from llm_orchestrator.store.tables import HEAD, LEDGER
+from llm_orchestrator.store.tables_bulk import metadata  # of both files
 from llm_orchestrator.store.views import VIEWS
 
 STORE = Path(__file__).parents[1] / "src/llm_orchestrator/store"
@@ -74,10 +75,6 @@ def _value(column: Column[Any]) -> str:
     return f"COALESCE({column.name}, {literal})"
 
 
-def _literal(text: str, indent: str = "    ") -> str:
-    return f'{indent}"""\\\n{text}""",'
-
-
 def module(name: str) -> str:
     """The text of `store/sql_<name>.py`."""
     lines = [
@@ -85,10 +82,6 @@ def module(name: str) -> str:
         "# ruff: noqa: E501",
         "",
         f'HEAD = "{HEAD}"',
-        "",
-        "DDL = (",
-        *(_literal(statement) for statement in ddl(name)),
-        ")",
     ]
     if name == "postgres":
         first, second, last = (recordset(table) for table in LEDGER)
@@ -101,12 +94,23 @@ def module(name: str) -> str:
     return "\n".join(lines) + "\n"
 
 
+def script(name: str) -> str:
+    """The text of `store/ddl_<name>.sql`."""
+    head = (
+        "-- Made by tools/build_sql.py from tables.py, tables_bulk.py and views.py: do not edit.\n"
+    )
+    return head + "".join(f"\n{statement};\n" for statement in ddl(name))
+
+
 def main() -> None:
-    """Write the two modules."""
+    """Write the modules and the scripts."""
     for name in DIALECTS:
-        path = STORE / f"sql_{name}.py"
-        path.write_text(module(name))
-        print(path)
+        for path, text in (
+            (STORE / f"sql_{name}.py", module(name)),
+            (STORE / f"ddl_{name}.sql", script(name)),
+        ):
+            path.write_text(text)
+            print(path)
 
 
 if __name__ == "__main__":

@@ -51,11 +51,10 @@ def ddl(url_or_dialect: str | None = None) -> str:
         name = "postgres"
     elif name != "sqlite":
         name = parse_url(name).kind
-    if name == "postgres":
-        from llm_orchestrator.store import sql_postgres as sql
-    else:
-        from llm_orchestrator.store import sql_sqlite as sql  # type: ignore[no-redef]
-    statements = [*sql.DDL]
+    from llm_orchestrator.store.ddl import ddl as statements_of
+    from llm_orchestrator.store.sql_sqlite import HEAD
+
+    statements = statements_of(name)
     if name == "sqlite":
-        statements.append(f"PRAGMA user_version={int(sql.HEAD)}")
+        statements.append(f"PRAGMA user_version={int(HEAD)}")
     return "".join(f"{statement};\n" for statement in statements)

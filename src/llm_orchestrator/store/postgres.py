@@ -14,10 +14,11 @@ from psycopg.pq.abc import PGconn, PGresult
 from llm_orchestrator.errors import StoreError
 from llm_orchestrator.store.backend import SCHEMA_LOCK
 from llm_orchestrator.store.balance import Entry
+from llm_orchestrator.store.ddl import ddl
 from llm_orchestrator.store.executor import Executor
 from llm_orchestrator.store.matching import Key
 from llm_orchestrator.store.rows import Group
-from llm_orchestrator.store.sql_postgres import DDL, HEAD, INSERT
+from llm_orchestrator.store.sql_postgres import HEAD, INSERT
 from llm_orchestrator.store.till import Plan
 from llm_orchestrator.store.till_postgres import PostgresDrawer
 
@@ -91,7 +92,7 @@ class PostgresBackend:
             if connection.execute("SELECT to_regclass('llmo_schema')").fetchone() != (None,):
                 return  # another process was faster
             try:
-                for statement in DDL:
+                for statement in ddl("postgres"):
                     connection.execute(statement.encode())
             except psycopg.errors.DuplicateTable as error:
                 raise StoreError(

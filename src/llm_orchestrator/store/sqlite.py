@@ -12,9 +12,10 @@ from msgspec.structs import astuple
 
 from llm_orchestrator.errors import StoreError
 from llm_orchestrator.store.balance import Entry
+from llm_orchestrator.store.ddl import ddl
 from llm_orchestrator.store.executor import Executor
 from llm_orchestrator.store.rows import Group, Row
-from llm_orchestrator.store.sql_sqlite import DDL, HEAD
+from llm_orchestrator.store.sql_sqlite import HEAD
 from llm_orchestrator.store.till import Plan
 from llm_orchestrator.store.till_sqlite import SQLiteDrawer
 
@@ -102,7 +103,7 @@ class SQLiteBackend:
         try:
             if connection.execute("PRAGMA user_version").fetchone()[0] == 0:
                 self._refuse_foreign(connection)
-                for statement in DDL:
+                for statement in ddl("sqlite"):
                     connection.execute(statement)
                 connection.execute(f"PRAGMA user_version={_REVISION}")
             connection.execute("COMMIT")

@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-HEAD = "0003"
+HEAD = "0004"
 """The newest revision in `migrations/versions`."""
 
 metadata = MetaData()
@@ -153,7 +153,7 @@ executors = Table(
 )
 """One row per writing process, so that a later one can tell whose attempts nobody will settle."""
 
-_JSON = Text().with_variant(JSONB(), "postgresql")
+JSON = Text().with_variant(JSONB(), "postgresql")
 _USD = Text().with_variant(Numeric(30, 12), "postgresql")  # SQLite would make a float of it
 
 ai_workflows = Table(
@@ -162,7 +162,7 @@ ai_workflows = Table(
     Column("workflow_id", Text, primary_key=True, nullable=False),
     _text("name", null=False),
     Column("version", Integer, nullable=False, server_default=text("1")),
-    Column("definition", _JSON, nullable=False),
+    Column("definition", JSON, nullable=False),
     Column("status", Text, nullable=False, server_default="draft"),
     _int("created_at", null=False),
     _int("updated_at", null=False),
@@ -176,7 +176,7 @@ ai_workflow_runs = Table(
     _text("workflow_id", null=False),
     _text("user_id"),
     _text("status", null=False),
-    Column("steps", _JSON, nullable=False),
+    Column("steps", JSON, nullable=False),
     Column("total_cost_usd", _USD),
     _int("total_latency_ms"),
     _int("started_at", null=False),
@@ -189,7 +189,7 @@ ai_cache = Table(
     "ai_cache",
     metadata,
     Column("request_hash", Text, primary_key=True, nullable=False),
-    Column("response_body", _JSON, nullable=False),
+    Column("response_body", JSON, nullable=False),
     _int("created_at", null=False),
     _int("expires_at"),
     Column("hit_count", Integer, nullable=False, server_default=text("0")),
@@ -313,7 +313,7 @@ discovered_models = Table(
     metadata,
     Column("provider", Text, primary_key=True, nullable=False),
     Column("account", Text, primary_key=True, nullable=False),
-    Column("models", _JSON, nullable=False),
+    Column("models", JSON, nullable=False),
     _int("found_at", null=False),
 )
 """The providers' own model lists; ``account`` is a digest of address and key."""

@@ -9,9 +9,11 @@ import msgspec
 import pytest
 from sqlalchemy import Column, DefaultClause, Table
 
+from llm_orchestrator.store.ddl import ddl
 from llm_orchestrator.store.rows import AttemptRow, CallRow, Group, SettlementRow
 from llm_orchestrator.store.sqlite import insert
-from llm_orchestrator.store.tables import LEDGER, attempts, calls, metadata, settlements
+from llm_orchestrator.store.tables import LEDGER, attempts, calls, settlements
+from llm_orchestrator.store.tables_bulk import metadata
 
 ROOT = Path(__file__).parents[3]
 PAIRS = [(AttemptRow, attempts), (SettlementRow, settlements), (CallRow, calls)]
@@ -31,6 +33,9 @@ def tool() -> ModuleType:
 def test_constants_are_up_to_date(tool: ModuleType, name: str) -> None:
     path = ROOT / "src" / "llm_orchestrator" / "store" / f"sql_{name}.py"
     assert path.read_text(encoding="utf-8") == tool.module(name), "run: python tools/build_sql.py"
+    script = path.with_name(f"ddl_{name}.sql").read_text(encoding="utf-8")
+    assert script == tool.script(name), "run: python tools/build_sql.py"
+    assert ddl(name) == tool.ddl(name), "what is read is what was written"
 
 
 @pytest.mark.parametrize("table", LEDGER, ids=lambda table: table.name)
