@@ -97,7 +97,7 @@ def module(name: str) -> str:
 def script(name: str) -> str:
     """The text of `store/ddl_<name>.sql`."""
     head = (
-        "-- Made by tools/build_sql.py from tables.py, tables_bulk.py and views.py: do not edit.\n"
+        "-- Made by tools/build_sql.py from the tables and views: do not edit.\n"
     )
     return head + "".join(f"\n{statement};\n" for statement in ddl(name))
 

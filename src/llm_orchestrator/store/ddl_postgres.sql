@@ -1,4 +1,4 @@
--- Made by tools/build_sql.py from tables.py, tables_bulk.py and views.py: do not edit.
+-- Made by tools/build_sql.py from the tables and views: do not edit.
 
 CREATE TABLE attempts (
   attempt_id TEXT NOT NULL,
