@@ -16,6 +16,7 @@ from llm_orchestrator.errors import (
     ContextLengthError,
     InvalidRequestError,
     OrchestratorError,
+    RateLimitError,
 )
 from llm_orchestrator.pipeline.breaker import Breaker, misspelt
 from llm_orchestrator.types.provider import Candidate
@@ -119,6 +120,8 @@ class Rescue:
         """Seconds to wait before the same candidate is asked again; ``None``: it is not."""
         if not error.retryable or self._tries > self._settings.max_retries:
             return None
+        if isinstance(error, RateLimitError) and error.unsent:
+            return None  # it has waited in line as long as it may
         if self.elsewhere and self._breaker.probing(self.current):
             return None
         if error.retry_after is not None:

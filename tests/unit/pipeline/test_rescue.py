@@ -53,6 +53,7 @@ RETRIED = [
 ]
 NEXT = [
     E.BudgetError("x"),
+    E.RateLimitError("refused by our own limiter", retry_after=0.1, unsent=True),
     E.QuotaExhaustedError("x"),
     E.AuthenticationError("x"),
     E.PermissionDeniedError("x"),

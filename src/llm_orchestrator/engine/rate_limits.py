@@ -1,0 +1,95 @@
+"""The limiter that the configuration asks for."""
+
+import logging
+from collections.abc import Iterator
+
+import msgspec
+
+from llm_orchestrator.catalog import Catalog
+from llm_orchestrator.config.schema import Config
+from llm_orchestrator.errors import ConfigError, ModelNotFoundError, OrchestratorError
+from llm_orchestrator.pipeline.limiter import Limiter
+from llm_orchestrator.pipeline.limits import connect
+from llm_orchestrator.pipeline.limits.rules import PRESETS, Rules
+from llm_orchestrator.providers.resolve import Directory
+
+log = logging.getLogger("llm_orchestrator")
+
+
+def limiter(config: Config, directory: Directory, catalog: Catalog) -> Limiter | None:
+    """``None`` when there is nothing to keep to and nothing is to be learned.
+
+    Raises `ConfigError` for limits of what does not exist.
+    """
+    names = _Names(config, directory, catalog)
+    given = config.rate_limits
+    settings = msgspec.structs.replace(
+        given,
+        providers={names.provider(n, "providers"): s for n, s in given.providers.items()},
+        keys={names.provider(n, "keys"): s for n, s in given.keys.items()},
+    )
+    rules = Rules(settings, names.model)
+    if not rules.any and not settings.learn:
+        return None
+    url = redis_url(config)
+    if url is not None and not connect.available():
+        if settings.redis_url:
+            raise ConfigError(f"rate_limits.redis_url needs a package: {connect.INSTALL}")
+        if rules.any:
+            log.warning("REDIS_URL has no effect on rate limits without: %s", connect.INSTALL)
+        url = None
+    if url is None:
+        return Limiter(rules, learn=settings.learn)
+    from llm_orchestrator.pipeline.limits.shared import Shared
+
+    shared = Shared(url, timeout=settings.redis_timeout, share=settings.share)
+    return Limiter(rules, learn=settings.learn, shared=shared)
+
+
+def redis_url(config: Config) -> str | None:
+    """Where processes count together, if they do. It may hold a password."""
+    given = config.rate_limits.redis_url
+    return given.reveal() if given else config.env.value("REDIS_URL")
+
+
+class _Names:
+    """The names of the configuration, as candidates have them."""
+
+    def __init__(self, config: Config, directory: Directory, catalog: Catalog) -> None:
+        self._config = config
+        self._directory = directory
+        self._catalog = catalog
+
+    def provider(self, name: str, section: str) -> str:
+        """The provider's own name, for one of its aliases."""
+        try:
+            return self._directory.get(name).name
+        except OrchestratorError as error:
+            raise ConfigError(f"rate_limits.{section}.{name}: {error.message}") from None
+
+    def model(self, name: str) -> Iterator[str]:
+        """A model is limited under its own name, wherever it is asked, and as what replaced it."""
+        head, slash, _ = name.partition("/")
+        owner = self._catalog.provider(head) if slash else None
+        if owner is None and head in self._directory.rows and slash:
+            yield name  # of a server of your own
+            return
+        try:
+            found = self._catalog.resolve(name)
+        except ModelNotFoundError as error:
+            if not self._own(name) and name not in PRESETS["classic"]:
+                raise ConfigError(f"rate_limits.models.{name}: {error.message}") from None
+            yield name
+            return
+        current = self._catalog.current(found)
+        for model in dict.fromkeys((found, current)):
+            yield f"{model.provider}/{model.id}" if owner else model.id
+
+    def _own(self, name: str) -> bool:
+        """Whether the configuration itself has a model of that name."""
+        config = self._config
+        return name == config.active_model or any(
+            name in (section.default_model, *section.fallback_models)
+            or any(name == row.name for row in section.models)
+            for section in config.providers.values()
+        )

@@ -1,0 +1,313 @@
+"""Lets callers through, or has them wait: the one place where lines are entered and left.
+
+Thread-safe: an orchestrator may be used from several event loops, and `RateLimiter` from threads.
+"""
+
+import asyncio
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import partial
+from math import inf
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from llm_orchestrator.errors import ClosedError, OrchestratorError, RateLimitError
+from llm_orchestrator.pipeline.limits.desk import Desk, Waiter
+from llm_orchestrator.pipeline.limits.gates import Need
+from llm_orchestrator.pipeline.limits.line import Line, Take
+
+if TYPE_CHECKING:
+    from llm_orchestrator.pipeline.limits.shared import Shared
+
+_NOTHING: Need = (0, 0, 0, 0)
+_SOON_S = 0.001
+"""A little later than due, so that it is over when the clock is asked."""
+
+
+class Keeper:
+    """All desks, their clock, and the count that other processes share."""
+
+    def __init__(
+        self, clock: Callable[[], float] = monotonic, shared: "Shared | None" = None
+    ) -> None:
+        self.clock = clock
+        self.shared = shared
+        self._desks: dict[str, Desk] = {}
+        self._lock = threading.Lock()
+        self._closed = False
+
+    # ------------------------------------------------------------ in
+
+    def take(self, line: Line, need: Need, *, small: bool = False) -> Take | None:
+        """Go at once, if nobody waits and there is room; not where others have to be asked."""
+        with self._lock:
+            now, share = self.clock(), 1.0
+            if self.shared is not None:
+                if self._asks(line):
+                    return None
+                share = self.shared.part(now)
+            if line.desk.waiting or line.blocked > now:
+                return None
+            line.blocked = 0.0
+            free = small and line.free > 0
+            gates = line.own if free else line.gates
+            for gate in gates:
+                if gate.wait(need[gate.kind], now, share):
+                    return None
+            if free:
+                line.free -= 1
+            return line.take(need, now, gates)
+
+    async def wait(self, line: Line, need: Need, priority: int, longest: float) -> Take:
+        """Go when it is its turn.
+
+        Raises `RateLimitError` when that takes more than ``longest`` seconds: at once, if that is
+        foreseen.
+        """
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[OrchestratorError | None] = loop.create_future()
+        wake = partial(_call, loop, partial(_set, done))
+        waiter = Waiter(line, need, priority, self.clock(), longest, wake, loop)
+        self._enter(waiter)
+        timer = loop.call_later(longest, self._late, waiter) if longest else None
+        try:
+            error = await done
+        except BaseException:
+            self._abandon(waiter)
+            raise
+        finally:
+            if timer is not None:
+                timer.cancel()
+        return _taken(waiter, error)
+
+    def wait_here(self, line: Line, need: Need, priority: int, longest: float) -> Take:
+        """`wait` for a thread, which it blocks. Other processes are not asked."""
+        woken = threading.Event()
+        told: list[OrchestratorError | None] = []
+
+        def wake(error: OrchestratorError | None) -> None:
+            told.append(error)
+            woken.set()
+
+        waiter = Waiter(line, need, priority, self.clock(), longest, wake)
+        try:
+            soonest = self._enter(waiter)
+            while not woken.wait(max(0.0, min(soonest, waiter.deadline - self.clock()))):
+                if self.clock() >= waiter.deadline:
+                    self._late(waiter)
+                soonest = self.serve(line.desk)
+        except BaseException:
+            self._abandon(waiter)
+            raise
+        return _taken(waiter, told[0])
+
+    def foresee(self, line: Line, need: Need, priority: int) -> float:
+        """Seconds that a caller who came now would wait."""
+        with self._lock:
+            return line.ahead(need, priority, self.clock())
+
+    # ------------------------------------------------------------ out
+
+    def settle(self, take: Take, used: Need, seconds: float | None = None) -> None:
+        """What went in is out again, and used that much; it took so many seconds."""
+        with self._lock:
+            take.line.settle(take, used, seconds)
+            if take.marks is not None and self.shared is not None:
+                self.shared.settle(take, used)
+            self._serve(take.line.desk)
+
+    def learn(
+        self,
+        line: Line,
+        headers: Mapping[str, str],
+        *,
+        refused: bool = False,
+        rest: float | None = None,
+    ) -> None:
+        """A reply came. ``refused``: it is a 429, and asks to ``rest`` for so many seconds."""
+        if type(headers) is dict:  # others look without case themselves
+            headers = {name.lower(): value for name, value in headers.items()}
+        with self._lock:
+            now = self.clock()
+            line.follow(headers, now, refused=refused)
+            if rest is not None:
+                line.block(rest, now)
+                if self.shared is not None and line.common:
+                    self.shared.block(line, rest)
+            self._serve(line.desk)
+
+    def serve(self, desk: Desk) -> float:
+        """Look who may go now that time has passed; the seconds until somebody else may."""
+        with self._lock:
+            return self._serve(desk)
+
+    def close(self) -> None:
+        """Nobody goes any more; who waits is told so."""
+        with self._lock:
+            self._closed = True
+            for desk in self._desks.values():
+                for waiter in desk.everybody():
+                    desk.quit(waiter)
+                    waiter.wake(ClosedError("the orchestrator was closed; make a new one"))
+
+    def desk(self, provider: str) -> Desk:
+        """The provider's."""
+        with self._lock:
+            return self._desks.setdefault(provider, Desk())
+
+    def waiting(self) -> dict[str, int]:
+        """How many wait, by provider."""
+        return {name: desk.waiting for name, desk in self._desks.items()}
+
+    # ------------------------------------------------------------ inside; the lock is held below
+
+    def _enter(self, waiter: Waiter) -> float:
+        """Stand in line, and go if that is possible; the seconds until somebody may."""
+        line = waiter.line
+        with self._lock:
+            if self._closed:
+                raise ClosedError("the orchestrator was closed; make a new one")
+            expected = line.ahead(waiter.need, waiter.priority, waiter.since)
+            if expected > waiter.deadline - waiter.since:
+                raise self._refused(line, waiter.need, expected)
+            line.desk.join(waiter)
+            soonest = self._serve(line.desk)
+            self._expire(waiter)
+            return soonest
+
+    def _expire(self, waiter: Waiter, *, late: bool = False) -> None:
+        """Refuse who still stands in line when its time is over."""
+        line = waiter.line
+        if not waiter.gone and (late or self.clock() >= waiter.deadline):
+            line.desk.quit(waiter)
+            wait = line.ahead(waiter.need, waiter.priority, self.clock())
+            waiter.end(self._refused(line, waiter.need, wait))
+            self._serve(line.desk)
+
+    def _serve(self, desk: Desk) -> float:
+        if not desk.waiting:
+            return inf
+        now = self.clock()
+        share = 1.0 if self.shared is None else self.shared.part(now)
+        soonest = desk.serve(now, self._go, share)
+        if soonest < inf:
+            self._arm(desk, soonest + _SOON_S, now)
+        return soonest
+
+    def _go(self, waiter: Waiter) -> None:
+        if not self._asks(waiter.line):
+            waiter.end(None)
+            return
+        assert self.shared is not None  # noqa: S101 - for the type checker
+        assert waiter.take is not None  # noqa: S101 - same
+        assert waiter.loop is not None  # noqa: S101 - threads ask nobody
+        self.shared.ask(waiter.loop, waiter.take, partial(self._answered, waiter))
+
+    def _asks(self, line: Line) -> bool:
+        return self.shared is not None and line.common and self.shared.up
+
+    def _answered(self, waiter: Waiter, wait: float | None) -> None:
+        """The shared count has room (0) or has not; ``None``: it does not answer."""
+        with self._lock:
+            now = self.clock()
+            line, take = waiter.line, waiter.take
+            assert take is not None  # noqa: S101 - for the type checker
+            if wait == 0 and not waiter.ended:
+                waiter.end(None)
+                return
+            self._undo(take)
+            waiter.take = None
+            if wait:
+                line.blocked = max(line.blocked, now + wait)
+            if self._closed:
+                waiter.end(ClosedError("the orchestrator was closed; make a new one"))
+            elif wait and now + wait > waiter.deadline:
+                waiter.end(self._refused(line, waiter.need, wait))
+            elif not waiter.ended:
+                line.desk.join(waiter)
+            self._serve(line.desk)
+            self._expire(waiter)
+
+    def _late(self, waiter: Waiter) -> None:
+        """It may have waited as long as it would. Those who are asked for, `_answered` tells."""
+        with self._lock:
+            self._expire(waiter, late=True)
+
+    def _abandon(self, waiter: Waiter) -> None:
+        """It was cancelled, perhaps at the moment when it was let through."""
+        with self._lock:
+            line, take = waiter.line, waiter.take
+            if waiter.ended and take is not None:
+                self._undo(take)
+            waiter.ended = True
+            line.desk.quit(waiter)
+            self._serve(line.desk)
+
+    def _undo(self, take: Take) -> None:
+        take.line.settle(take, _NOTHING, None)
+        if take.marks is not None and self.shared is not None:
+            self.shared.settle(take, _NOTHING)
+
+    def _refused(self, line: Line, need: Need, wait: float) -> RateLimitError:
+        gate = next(iter(line.short(need, self.clock())), None)
+        why = f": {gate.words}" if gate is not None else ""
+        return RateLimitError(
+            f"Rate limit exceeded for model {line.model}{why}; there is room in {wait:.1f} s",
+            provider=line.provider,
+            model=line.model,
+            code="rate_limit",
+            retry_after=wait,
+            unsent=True,
+        )
+
+    # ------------------------------------------------------------ time
+
+    def _arm(self, desk: Desk, seconds: float, now: float) -> None:
+        """Serve again then, on the loop of somebody who waits; threads look by themselves."""
+        due = now + seconds
+        if desk.due is not None and now < desk.due <= due:
+            return
+        loop = desk.loop
+        if loop is None or loop.is_closed():
+            open_ones = (one.loop for one in desk.everybody() if one.loop is not None)
+            loop = next((one for one in open_ones if not one.is_closed()), None)
+            if loop is None:
+                return
+        desk.due = due
+        _call(loop, lambda: loop.call_later(seconds, self._tick, desk))
+
+    def _tick(self, desk: Desk) -> None:
+        with self._lock:
+            desk.due = None
+            self._serve(desk)
+
+
+def _taken(waiter: Waiter, error: OrchestratorError | None) -> Take:
+    if error is not None:
+        try:
+            raise error
+        finally:
+            del error  # no circle through this frame
+    assert waiter.take is not None  # noqa: S101 - for the type checker
+    return waiter.take
+
+
+def _call(
+    loop: asyncio.AbstractEventLoop, function: Callable[..., object], *arguments: object
+) -> None:
+    """Call it on that loop: now, if this is its thread."""
+    try:
+        here = asyncio.get_running_loop()
+    except RuntimeError:
+        here = None
+    if here is loop:
+        function(*arguments)
+        return
+    with suppress(RuntimeError):  # the loop has ended, and who waited on it with it
+        loop.call_soon_threadsafe(function, *arguments)
+
+
+def _set(done: "asyncio.Future[OrchestratorError | None]", error: OrchestratorError | None) -> None:
+    if not done.done():
+        done.set_result(error)
