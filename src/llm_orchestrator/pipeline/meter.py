@@ -24,6 +24,8 @@ class Meter(Guard):
 
     def leave(self, attempt: Attempt) -> None:
         """Set usage, cost and where the cost comes from. What nobody knows stays ``None``."""
+        # Some wires count all along, thoughts too: what they had told when it broke off is known.
+        counted = attempt.usage is not None and attempt.usage.reasoning_tokens > 0
         if attempt.usage is None and (attempt.quarters or attempt.status == "ok"):
             attempt.usage = _estimate(attempt)
         elif attempt.usage is not None and (attempt.status != "ok" or attempt.usage.estimated):
@@ -33,8 +35,9 @@ class Meter(Guard):
         elif attempt.reported_cost is not None:
             attempt.cost, attempt.cost_source = attempt.reported_cost, "provider"
         elif attempt.usage is not None:
-            if not (attempt.usage.estimated and thinks(attempt.request, attempt.candidate)):
-                # Thoughts are billed and may be hidden: no estimate of them is worth its name.
+            guessed = attempt.usage.estimated and not counted
+            if not (guessed and thinks(attempt.request, attempt.candidate)):
+                # Thoughts are billed and may be hidden: no guess at them is worth its name.
                 attempt.cost = _price(attempt, attempt.usage)
             if attempt.cost is not None:
                 attempt.cost_source = "estimate" if attempt.usage.estimated else "price"

@@ -187,3 +187,24 @@ def test_hidden_thoughts_are_not_guessed() -> None:
     assert cut_off("sampling reasoning") is not None
     assert cut_off("sampling reasoning", "high") is None
     assert cut_off("reasoning") is None
+
+
+def test_thoughts_that_were_counted_all_along_are_known() -> None:
+    one = attempt(msgspec.structs.replace(target(), model=_thinker()))
+    one.saw(UsageEvent(Usage(9, 50, reasoning_tokens=40, estimated=True)))
+    one.saw(TextDelta("a" * 8))
+    one.failed(TruncatedError("x"))
+    Meter().leave(one)
+    assert (one.cost, one.cost_source) == (9 * 2 + 50 * 10, "estimate")
+    # A wire that tells its input first has said nothing of thoughts.
+    one = attempt(msgspec.structs.replace(target(), model=_thinker()))
+    one.saw(UsageEvent(Usage(9, 1, estimated=True)))
+    one.saw(TextDelta("a" * 8))
+    one.failed(TruncatedError("x"))
+    Meter().leave(one)
+    assert (one.cost, one.cost_source) == (None, "unknown")
+
+
+def _thinker() -> Model:
+    abilities = frozenset(("reasoning",))
+    return Model(provider="openai", id="gpt-4o", prices=(PRICE,), abilities=abilities)
