@@ -201,6 +201,7 @@ def result(reply: Reply) -> OrchestrationResult:
     """A reply in the classic shape."""
     routing = dict(reply.routing or {})
     members = [member["name"] for member in routing.get("members", ())]
+    several = len(members) > 1 and reply.strategy != "fallback"
     metadata: dict[str, Any] = {"provider": reply.provider, "call_id": reply.id}
     if members:
         metadata["ensemble_size"] = len(members)
@@ -215,7 +216,7 @@ def result(reply: Reply) -> OrchestrationResult:
         input_tokens=reply.usage.input_tokens,
         output_tokens=reply.usage.output_tokens,
         strategy=reply.strategy,
-        ensemble_models=[name.split("/", 1)[1] for name in members] or None,
+        ensemble_models=[name.split("/", 1)[1] for name in members] if several else None,
         metadata=metadata,
         timestamp=dt.datetime.now(dt.UTC).isoformat(),
     )

@@ -50,6 +50,7 @@ def route(runtime: Runtime, request: Request, wanted: Wanted) -> Route:
     Raises `InvalidRequestError` for options that do not fit, `UnsupportedError` or `BudgetError`
     when nobody can take the request.
     """
+    _check(wanted.options)
     name = _name(runtime, wanted)
     if name is None:
         return _plain(runtime, request, wanted)
@@ -75,6 +76,16 @@ def route(runtime: Runtime, request: Request, wanted: Wanted) -> Route:
         offers=ordered.offers,
         skipped=found.skipped,
     )
+
+
+def _check(options: RouteOptions) -> None:
+    """Raises for options that are wrong whatever the strategy makes of them."""
+    threshold = options.get("threshold")
+    number = type(threshold) in (int, float) or threshold is None
+    if not number or (threshold is not None and not 0 <= threshold <= 1):
+        raise InvalidRequestError(f"threshold: expected a number from 0 to 1, got {threshold!r}")
+    if (size := options.get("ensemble_size")) is not None:
+        pools.check_size(size, 10**6)
 
 
 def _name(runtime: Runtime, wanted: Wanted) -> str | None:

@@ -163,14 +163,14 @@ class TestAnswer:
 
     def test_a_chain_is_asked_in_its_order(self, llmo: Run) -> None:
         done = llmo("run", "hi", "--chain", "claude-haiku-4-5,gpt-4o", "--json")
-        assert json.loads(done.stdout)["provider"] == "anthropic"
+        assert json.loads(done.stdout)["attempts"][0]["provider"] == "anthropic"
 
     def test_a_named_chain_leaves_out_who_has_no_key(
         self, llmo: Run, config: Path, sim: Simulator
     ) -> None:
         config.write_text(f'providers: {{openai: {{api_key: k, base_url: "{sim.openai_url}"}}}}\n')
         done = llmo("run", "hi", "--chain", "mixed", "--json")
-        assert json.loads(done.stdout)["model"] == "gpt-4o-mini"
+        assert json.loads(done.stdout)["attempts"][0]["model"] == "gpt-4o-mini"
         assert "left out of the chain: claude-haiku-3.5: no API key" in done.stderr
         assert "no member of the chain anthropic" in error_of(
             llmo("run", "hi", "--chain", "anthropic"), 2
