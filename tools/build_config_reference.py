@@ -92,8 +92,7 @@ def _sections(
         inner, here = _inner(field.type, f"{path}{name}")
         if inner is not None:
             yield f"`{here}`", inspect.cleandoc(inner.__doc__ or ""), inner
-            if not _is_part(field.type):
-                yield from _sections(inner, f"{here}.")
+            yield from _sections(inner, f"{here}.")
 
 
 def _inner(kind: Any, path: str) -> tuple[type[msgspec.Struct] | None, str]:

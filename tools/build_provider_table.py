@@ -20,9 +20,11 @@ from llm_orchestrator.providers.table import TABLE
 from llm_orchestrator.types.provider import Provider, Quirks, Variable
 from tests.conformance.rows import ROWS, Row
 from tests.conformance.scenarios import SCENARIOS, Scenario
+from tools import batch_table
 
 DOCS = Path(__file__).parents[1] / "docs"
 PAGE = DOCS / "reference" / "providers.md"
+BATCH_PAGE = DOCS / "concepts" / "batches.md"
 FEATURES = [scenario for scenario in SCENARIOS.values() if scenario.feature]
 
 BEGIN = "<!-- made by tools/build_provider_table.py -->\n"
@@ -88,6 +90,8 @@ def made(name: str) -> str:
     """The generated half of a provider's page."""
     provider = TABLE[name]
     parts = [_facts(provider), *(_features(row) for row in ROWS.values() if row.name == name)]
+    if batches := batch_table.section(provider):
+        parts.append(batches)
     if quirks := list(_quirks(provider.quirks)):
         head = "## Where its wire differs\n\n| | here | what it means |\n|---|---|---|\n"
         parts.append(head + "\n".join(quirks))
@@ -101,10 +105,19 @@ def page(name: str) -> Path:
 
 def render(name: str) -> str:
     """A provider's page with its generated half as it should be."""
-    text = page(name).read_text(encoding="utf-8")
-    before, _, rest = text.partition(BEGIN)
+    return _between(page(name), made(name))
+
+
+def render_batches() -> str:
+    """The page about batches with its table as it should be."""
+    return _between(BATCH_PAGE, f"{batch_table.table()}\n")
+
+
+def _between(path: Path, text: str) -> str:
+    """A page with that text between its two marks."""
+    before, _, rest = path.read_text(encoding="utf-8").partition(BEGIN)
     _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n{made(name)}\n{END}{after}"
+    return f"{before}{BEGIN}\n{text}\n{END}{after}"
 
 
 def _facts(provider: Provider) -> str:
@@ -193,6 +206,7 @@ def render_table() -> str:
 
 if __name__ == "__main__":
     PAGE.write_text(render_table(), encoding="utf-8")
+    BATCH_PAGE.write_text(render_batches(), encoding="utf-8")
     for name in TABLE:
         if page(name).exists():
             page(name).write_text(render(name), encoding="utf-8")

@@ -13,6 +13,10 @@ def test_the_table_is_current() -> None:
     assert tool.PAGE.read_text(encoding="utf-8") == tool.render_table(), RUN
 
 
+def test_the_table_of_batches_is_current() -> None:
+    assert tool.BATCH_PAGE.read_text(encoding="utf-8") == tool.render_batches(), RUN
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_the_page_is_current(name: str) -> None:
     text = tool.page(name).read_text(encoding="utf-8")

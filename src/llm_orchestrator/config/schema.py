@@ -29,6 +29,7 @@ from llm_orchestrator.config.checks import clean_key, clean_secret, clean_store_
 from llm_orchestrator.config.env import Environment
 from llm_orchestrator.config.rate_limits import RateLimitSettings
 from llm_orchestrator.config.routing import RoutingSettings
+from llm_orchestrator.types.batch import BatchWire
 from llm_orchestrator.types.model import Ability
 from llm_orchestrator.types.provider import Auth, Quirks
 from llm_orchestrator.types.secret import Secret
@@ -163,6 +164,14 @@ class ProviderSettings(Settings, frozen=True):
     quirks: Annotated[
         dict[str, Any], PartOf(Quirks), Meta(description="Where its wire differs from the dialect.")
     ] = {}
+    batch: Annotated[
+        dict[str, Any] | None,
+        PartOf(BatchWire),
+        Meta(
+            description="How it takes batches, where that differs; for a provider of your own, "
+            "`{}` means as OpenAI does."
+        ),
+    ] = None
     display_name: Annotated[str | None, Meta(description="Its name for people.")] = None
     local: Annotated[bool | None, Meta(description="It runs on this machine: no key, no cost.")] = (
         None

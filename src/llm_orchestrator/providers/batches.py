@@ -10,6 +10,9 @@ _MB = 1_000_000
 _CHAT = "/v1/chat/completions"
 _OPENAI = {"openai": _CHAT, "responses": "/v1/responses", "embeddings": "/v1/embeddings"}
 
+OWN_BATCHES = BatchWire(endpoints=_OPENAI)
+"""How a provider of the user's own takes batches, when the configuration says that it does."""
+
 BATCHES: dict[str, BatchWire] = {
     "openai": BatchWire(
         wire="openai",

@@ -10,6 +10,7 @@ from llm_orchestrator.config.rows import abilities
 from llm_orchestrator.config.schema import ABILITIES, Config, ProviderSettings
 from llm_orchestrator.errors import ConfigError, InvalidRequestError, ModelNotFoundError
 from llm_orchestrator.providers import credentials
+from llm_orchestrator.providers.batches import OWN_BATCHES
 from llm_orchestrator.providers.table import ALIASES, TABLE
 from llm_orchestrator.providers.variables import filled, missing
 from llm_orchestrator.types.provider import Auth, Provider, Quirks
@@ -187,6 +188,9 @@ def _merge(row: Provider, settings: ProviderSettings) -> Provider:
     quirks = row.quirks
     if settings.quirks:
         quirks = msgspec.structs.replace(quirks, **settings.quirks)
+    batch = row.batch
+    if settings.batch is not None:
+        batch = msgspec.structs.replace(batch or OWN_BATCHES, **settings.batch)
     lacks = settings.lacks or row.lacks
     if settings.abilities is not None:
         lacks = lacks | (ABILITIES - abilities(settings.abilities))  # type: ignore[operator]
@@ -201,6 +205,7 @@ def _merge(row: Provider, settings: ProviderSettings) -> Provider:
         lacks=lacks,
         local=row.local if settings.local is None else settings.local,
         quirks=quirks,
+        batch=batch,
         # Who names a dialect means all models.
         wires=() if settings.dialect else row.wires,
     )

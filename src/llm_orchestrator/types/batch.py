@@ -51,6 +51,19 @@ token and the idempotency key a repeated creation makes no second batch; ``file`
 input file, which is ours alone."""
 
 
+BatchWireName: TypeAlias = Literal[
+    "openai",
+    "mistral",
+    "together",
+    "openrouter",
+    "anthropic",
+    "gemini",
+    "vertex",
+    "bedrock",
+    "cohere",
+]
+
+
 class Texts(msgspec.Struct, frozen=True, gc=False):
     """A request for vectors, one for each text."""
 
@@ -158,9 +171,10 @@ class BatchResult(msgspec.Struct, frozen=True):
 
 
 class BatchLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """How large one batch may be; ``None`` is unknown."""
+    """How large one batch may be; what is empty is unknown."""
 
     requests: int | None = 50_000
+    """Rows."""
     size: int | None = 200_000_000
     """Bytes of all lines."""
     id_length: int = 64
@@ -176,10 +190,10 @@ class BatchLimits(msgspec.Struct, frozen=True, kw_only=True):
 class BatchWire(msgspec.Struct, frozen=True, kw_only=True):
     """How a provider takes batches: a part of its row."""
 
-    wire: str
-    """Which wire format: ``openai``, ``mistral``, ``together``, ``openrouter``, ``anthropic``,
-    ``gemini``, ``vertex``, ``bedrock`` or ``cohere``."""
-    tag: BatchTag
+    wire: BatchWireName = "openai"
+    """Which wire format."""
+    tag: BatchTag = "metadata"
+    """By what a batch of ours is recognised."""
     path: str = "/batches"
     """Of batches, below ``base_url``."""
     files: str = "/files"
