@@ -82,6 +82,8 @@ def prepare(
         cap=cap,
     )
     call.notices += notices
+    if who.chain is not None or found.strategy == "fallback":
+        call.notices += [f"left out of the chain: {one.name}: {one.why}" for one in found.skipped]
     call.priority = priority
     call.wish = caching.wish(runtime, options, composed, found)
     if (threshold := runtime.config.auto_approve_threshold_usd) is not None:
