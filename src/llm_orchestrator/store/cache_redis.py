@@ -66,7 +66,6 @@ class RedisShelf:
         pipe = self._client.pipeline(transaction=True)
         for row in rows:
             name = _PREFIX + row.key
-            pipe.delete(name)
             pipe.hset(name, mapping=_fields(row))
             pipe.pexpireat(name, row.expires_at // 1000 + 1)
         pipe.execute()
@@ -146,9 +145,9 @@ def _fields(row: CacheRow) -> dict[Any, Any]:
         "created_at": row.created_at,
         "expires_at": row.expires_at,
         "tenant": row.tenant,
+        "hits": 0,
     }
     for name in ("provider", "model", "cost_pico"):
         value = getattr(row, name)
-        if value is not None:
-            fields[name] = value
+        fields[name] = "" if value is None else value
     return fields

@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import os
+import threading
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import Any
@@ -266,3 +268,32 @@ async def test_refresh_streams_anew() -> None:
     await world.ask()
     assert "".join(map(str, await world.stream(refresh=True))) == "answer2"
     assert (await world.ask()).content == "answer 2"
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+async def test_a_forked_child_asks_for_itself() -> None:
+    world = World()
+    go = asyncio.Event()
+
+    async def slow() -> Reply:
+        await go.wait()
+        return await world.model()
+
+    first = asyncio.create_task(world.cache.answer(world.call(), slow))
+    await asyncio.sleep(0)
+
+    async def both() -> int:
+        await asyncio.gather(world.ask(), world.ask())
+        return world.asked
+
+    pid = os.fork()
+    if pid == 0:
+        asked: list[int] = []
+        child = threading.Thread(target=lambda: asked.append(asyncio.run(both())))
+        child.start()
+        child.join(10)
+        os._exit(asked[0] if asked else 99)
+    _, status = await asyncio.to_thread(os.waitpid, pid, 0)
+    assert os.waitstatus_to_exitcode(status) == 1, "one asked for both"
+    go.set()
+    assert (await first).content == "answer 1"
