@@ -6,10 +6,9 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from llm_orchestrator.simulator.anthropic.batches import AnthropicBatches
 from llm_orchestrator.simulator.anthropic.messages import Messages
 from llm_orchestrator.simulator.anthropic.routes import AnthropicRoutes
-from llm_orchestrator.simulator.batches.control import BatchControl
+from llm_orchestrator.simulator.batch_routes import batch_routes
 from llm_orchestrator.simulator.bedrock.converse import Converse
 from llm_orchestrator.simulator.bedrock.routes import BedrockRoutes
 from llm_orchestrator.simulator.cohere.chat import Chat as CohereChat
@@ -19,14 +18,10 @@ from llm_orchestrator.simulator.compat.routes import PROVIDERS, CompatRoutes
 from llm_orchestrator.simulator.compat.vertex import VertexChatRoutes
 from llm_orchestrator.simulator.control import Control
 from llm_orchestrator.simulator.front import Front
-from llm_orchestrator.simulator.gemini.batches import GeminiBatches
 from llm_orchestrator.simulator.gemini.claude import ClaudeRoutes
-from llm_orchestrator.simulator.gemini.files import GeminiFiles
 from llm_orchestrator.simulator.gemini.generate import Generate
 from llm_orchestrator.simulator.gemini.place import Place
 from llm_orchestrator.simulator.gemini.routes import PROJECT, VERSIONS, GeminiRoutes
-from llm_orchestrator.simulator.openai.batch_lane import OpenAILane
-from llm_orchestrator.simulator.openai.batches import FileBatches
 from llm_orchestrator.simulator.openai.chat import Chat
 from llm_orchestrator.simulator.openai.routes import OpenAIRoutes
 from llm_orchestrator.simulator.refusal import Refusal
@@ -53,14 +48,10 @@ def application(world: World) -> web.Application:
     gemini, cohere = GeminiRoutes(world), CohereRoutes(world)
     app = web.Application(client_max_size=world.settings.max_body, middlewares=[_in_its_words])
     app.add_routes(Control(world).routes())
-    app.add_routes(BatchControl(world).routes())
+    app.add_routes(batch_routes(world))
     for provider in PROVIDERS:
         app.add_routes(CompatRoutes(world, provider).routes())
     app.add_routes(AzureRoutes(world).routes())
-    files = GeminiFiles(world)
-    for prefix, version in (("/gemini", VERSIONS), ("", "{version:v1alpha|v1beta}")):
-        app.add_routes(files.routes(prefix, version))
-        app.add_routes(GeminiBatches(world, files).routes(prefix, version))
     for prefix in ("/gemini", "/vertex", ""):
         app.add_routes(gemini.routes(prefix))
         place = f"{prefix}/{VERSIONS}/{PROJECT}"
@@ -82,10 +73,8 @@ def application(world: World) -> web.Application:
         app.router.add_get(f"/{VERSIONS}{tail}", handlers[2])
     for prefix in ("/openai/v1", "/v1"):
         app.add_routes(openai.routes(prefix))
-        app.add_routes(FileBatches(world, Chat(), OpenAILane()).routes(prefix))
     for prefix in ("/anthropic/v1", "/v1"):
         app.add_routes(anthropic.routes(prefix))
-        app.add_routes(AnthropicBatches(world).routes(prefix))
     return app
 
 
