@@ -21,6 +21,7 @@ HOMES = {
     "httptools": {"transport"},
     "platformdirs": {"config", "store"},
     "psycopg": {"store"},
+    "redis": {"pipeline", "store"},
     "rich": {"cli"},
     "sqlalchemy": {"store"},
     "sqlite3": {"store"},
