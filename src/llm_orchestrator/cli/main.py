@@ -12,6 +12,7 @@ import typer
 from llm_orchestrator import __version__
 from llm_orchestrator.cli import (
     approvals,
+    budgets,
     cache,
     config,
     costs,
@@ -41,6 +42,7 @@ root.command("models")(models.models)
 root.command("providers")(providers.providers)
 root.command("health")(health.health)
 root.add_typer(costs.group, name="costs")
+root.add_typer(budgets.group, name="budgets")
 root.add_typer(cache.group, name="cache")
 root.add_typer(config.group, name="config")
 root.add_typer(approvals.group, name="approvals")

@@ -147,7 +147,7 @@ class Reports:
 
     def __init__(self, url: str | None = None) -> None:
         self.target: Target = parse_url(url)
-        self._backend = _open(self.target)
+        self._backend = open_current(self.target)
 
     def __enter__(self) -> Self:
         return self
@@ -230,7 +230,7 @@ class Reports:
         try:
             yield from self._backend.query(sql, values)
         except self._backend.errors as error:
-            raise _unreadable(self.target, error) from error
+            raise unreadable(self.target, error) from error
 
 
 _CALL_FIELDS = tuple(
@@ -245,7 +245,8 @@ _ATTEMPT_FIELDS = (
 )
 
 
-def _open(target: Target) -> Backend:
+def open_current(target: Target) -> Backend:
+    """The store, with all that dead processes left; an empty one where there is none yet."""
     if target.kind == "sqlite" and not Path(target.place).exists():
         return connect(Target("sqlite", ":memory:"))
     backend = connect(target)
@@ -254,7 +255,7 @@ def _open(target: Target) -> Backend:
         backend.open()
     except faults as error:
         backend.close()
-        raise _unreadable(target, error) from error
+        raise unreadable(target, error) from error
     try:
         for group in drain(target):
             write(backend, target, group)
@@ -265,7 +266,8 @@ def _open(target: Target) -> Backend:
     return backend
 
 
-def _unreadable(target: Target, error: Exception) -> StoreError:
+def unreadable(target: Target, error: Exception) -> StoreError:
+    """What to raise for what a database raised."""
     if isinstance(error, StoreError):
         return error
     reason = reason_of(error, target)

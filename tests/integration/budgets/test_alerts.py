@@ -120,10 +120,10 @@ async def test_what_a_dead_process_could_not_tell_is_told(ledger: Open, store_ur
     first = ledger(budget(), alerted=lambda _: None)
     await spend(first, "1", 60)  # nobody notes that it was delivered
     told: list[Alert] = []
-    for adopts, expected in ((False, []), (True, [])):
+    for adopts in (False, True):
         books = ledger(budget(), alerted=told.append, adopts=adopts)
         await spend(books, f"{adopts}", 1)
-        assert [one.share for one in told] == expected, "the first one lives"
+        assert told == [], "the first one lives"
         await books.close()
     await first.close()
     for key in ("2", "3"):
@@ -229,7 +229,7 @@ async def test_a_notifier_of_a_package(
 
 
 async def test_destinations_that_there_are_not_are_told_at_once(sim: Simulator) -> None:
-    with pytest.raises(ConfigError, match="not 'pagerr' .installed: none"):
+    with pytest.raises(ConfigError, match=r"not 'pagerr' \(installed: none"):
         AsyncLLMOrchestrator(configuration(sim) | {"notify": ["pagerr"]})
 
 
