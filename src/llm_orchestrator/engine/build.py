@@ -22,7 +22,6 @@ from llm_orchestrator.engine.runtime import Runtime
 from llm_orchestrator.engine.session import Session
 from llm_orchestrator.pipeline.affinity import Affinity
 from llm_orchestrator.pipeline.breaker import Breaker
-from llm_orchestrator.pipeline.guard import Guard
 from llm_orchestrator.pipeline.hold import Hold
 from llm_orchestrator.pipeline.meter import Meter
 from llm_orchestrator.pipeline.record import Record
@@ -69,18 +68,13 @@ def build(
     speed, affinity = Speed(), Affinity()
     ledger, notifier = open_ledger(config, directory)
     log_path = cost_log(config)
-    price_version = catalog.version
     for warning in catalog.warnings:
         log.warning(warning)
+    limits = limiter(config, directory, catalog)
+    record = None if ledger is None else Record(ledger, catalog.version)
     # Entered in this order and left in reverse: who waits in line holds and books nothing, the hold
     # is known when the intent is written, the cost when the outcome is.
-    guards: list[Guard] = [breaker, speed, affinity]
-    if (limits := limiter(config, directory, catalog)) is not None:
-        guards.append(limits)
-    guards.append(Hold())
-    if ledger is not None:
-        guards.append(Record(ledger, price_version))
-    guards.append(Meter())
+    guards = [breaker, speed, affinity, limits, Hold(), record, Meter()]
     runtime = Runtime(
         config=config,
         directory=directory,
@@ -89,7 +83,7 @@ def build(
         candidates=Candidates(directory, catalog, found, model=None if provider else model),
         found=found,
         transport=transport,
-        sender=Sender(transport, guards),
+        sender=Sender(transport, [guard for guard in guards if guard is not None]),
         breaker=breaker,
         speed=speed,
         affinity=affinity,

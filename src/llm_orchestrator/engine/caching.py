@@ -9,6 +9,7 @@ from llm_orchestrator.engine.routes import Route
 from llm_orchestrator.engine.runtime import Runtime
 from llm_orchestrator.errors import InvalidRequestError
 from llm_orchestrator.types.provider import Candidate
+from llm_orchestrator.types.request import Request
 
 if TYPE_CHECKING:
     from llm_orchestrator.pipeline.cache import Cache
@@ -20,25 +21,53 @@ def wish(runtime: Runtime, options: CallOptions, composed: Composed, route: Rout
 
     Raises `InvalidRequestError` for options that cannot be.
     """
+    asked = _asked(runtime, options, composed.request.user)
+    if asked is None:
+        return None
+    from llm_orchestrator.pipeline.cache_key import Wish  # only who keeps answers pays for it
+
+    ttl, tenant, refresh = asked
+    return Wish(
+        composed.request,
+        _candidates(route),
+        ttl,
+        _strategy(runtime, options, route),
+        tenant,
+        refresh=refresh,
+        parse=composed.parse,
+    )
+
+
+def wish_for_texts(
+    runtime: Runtime, options: CacheOptions, request: Request, target: tuple[Candidate, ...]
+) -> "Wish | None":
+    """`wish` for a call that wants vectors, which are kept text by text."""
+    for name in options:
+        if name not in CacheOptions.__annotations__:
+            known = ", ".join(CacheOptions.__annotations__)
+            raise TypeError(f"unexpected argument {name!r}; beside its own, embed takes {known}")
+    asked = _asked(runtime, options, None)
+    if asked is None:
+        return None
+    from llm_orchestrator.pipeline.cache_key import Wish  # only who keeps answers pays for it
+
+    ttl, tenant, refresh = asked
+    return Wish(request, target, ttl, (), tenant, refresh=refresh)
+
+
+def _asked(
+    runtime: Runtime, options: CacheOptions, user: str | None
+) -> tuple[float, str, bool] | None:
+    """How long answers count, whose they are and whether they are made anew; opens the cache."""
     settings = runtime.config.cache
     how, ttl, tenant = read(options)
     if not (settings.enabled or ttl is not None if how is None else how):
         return None
-    from llm_orchestrator.pipeline.cache_key import Wish  # only who keeps answers pays for it
-
     if runtime.cache is None:
         open_cache(runtime)
     if tenant is None:
-        tenant = composed.request.user or "" if settings.per_user else ""
-    return Wish(
-        composed.request,
-        _candidates(route),
-        settings.ttl if ttl is None else ttl,
-        _strategy(runtime, options, route),
-        tenant,
-        refresh=how == "refresh",
-        parse=composed.parse,
-    )
+        tenant = user or "" if settings.per_user else ""
+    return settings.ttl if ttl is None else ttl, tenant, how == "refresh"
 
 
 def read(options: CacheOptions) -> tuple[bool | str | None, float | None, str | None]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -23,6 +23,9 @@ from llm_orchestrator.providers.table import TABLE
 from llm_orchestrator.types.http import HTTPReply
 from llm_orchestrator.types.provider import Candidate
 from llm_orchestrator.types.reply import Reply, Response
+
+if TYPE_CHECKING:
+    from llm_orchestrator.pipeline.vectors import Drawer
 
 
 class Embeddings(msgspec.Struct, frozen=True):
@@ -74,15 +77,36 @@ def _check_target(call: Call, target: Candidate) -> None:
         )
 
 
+async def _drawer(
+    runtime: Runtime, call: Call, target: Candidate, texts: Sequence[str], dimensions: int | None
+) -> "Drawer | None":
+    """What is kept of the texts, where the call wants that."""
+    if call.wish is None or runtime.cache is None:
+        return None
+    from llm_orchestrator.pipeline.vectors import Drawer  # only who keeps vectors pays for it
+
+    drawer = Drawer(runtime.cache, call.wish, target, texts, dimensions)
+    await drawer.look()
+    return drawer
+
+
 async def embed(
     runtime: Runtime, call: Call, rescue: Rescue, texts: Sequence[str], dimensions: int | None
 ) -> Embeddings:
-    """Ask one candidate, again where that may help. Never another model: vectors do not mix."""
+    """Ask one candidate, again where that may help. Never another model: vectors do not mix.
+
+    What is kept is not asked for: of many texts only those that are new.
+    """
     if dimensions is not None and (type(dimensions) is not int or dimensions < 1):
         raise InvalidRequestError(f"dimensions: expected a whole number from 1: {dimensions!r}")
     runtime.under_way.add(call)
     try:
         _check_target(call, rescue.current)
+        drawer = await _drawer(runtime, call, rescue.current, texts, dimensions)
+        if drawer is not None:
+            texts = drawer.missing
+            if not texts:
+                return Embeddings(drawer.vectors, runtime.hit(call, drawer.reply(), None))
         vectors: list[list[float]] = []
         while True:
             target = await runtime.ready(rescue.current)
@@ -109,9 +133,14 @@ async def embed(
             else:
                 rescue.answered()
                 vectors += found
+                if drawer is not None:
+                    drawer.keep(part, found, call.attempts[-1].cost)
                 if len(vectors) == len(texts):
-                    booked = runtime.reply(call, response)
-                    return Embeddings(tuple(tuple(vector) for vector in vectors), booked)
+                    if drawer is not None:
+                        reply = runtime.reply(call, response, saved_pico=drawer.saved)
+                        return Embeddings(drawer.vectors, reply)
+                    reply = runtime.reply(call, response)
+                    return Embeddings(tuple(tuple(vector) for vector in vectors), reply)
     except BaseException as error:
         advise_how(
             runtime,

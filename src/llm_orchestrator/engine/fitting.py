@@ -62,10 +62,18 @@ def needs(request: Request) -> frozenset[Ability]:
 
 
 def fitting(
-    runtime: Runtime, request: Request, pool: Pool, wish: Wish, *, cap: Pico | None
+    runtime: Runtime,
+    request: Request,
+    pool: Pool,
+    wish: Wish,
+    *,
+    cap: Pico | None,
+    keep_dear: bool = False,
 ) -> Pool:
     """Those of the pool that can take the request, and why the others cannot.
 
+    ``keep_dear`` keeps those that the cap does not pay for, as long as it pays for one: they are
+    refused when their turn comes, and the answer is marked.
     Raises `UnsupportedError`, `BudgetError` or `InvalidRequestError` when nobody can.
     """
     required = needs(request)
@@ -83,6 +91,10 @@ def fitting(
             skipped.append(Skipped(candidate.name, why))
     if not kept:
         raise _nobody(skipped, dear, cap)
+    if keep_dear and dear:
+        names = {candidate.name for _, candidate in dear}
+        kept = [one for one in pool.candidates if one in kept or one.name in names]
+        skipped = [one for one in skipped if one.name not in names]
     return Pool(tuple(kept), tuple(skipped))
 
 

@@ -10,7 +10,7 @@ from llm_orchestrator.engine import caching, labels, planning
 from llm_orchestrator.engine.compose import compose
 from llm_orchestrator.engine.consent import consent
 from llm_orchestrator.engine.messages import MessageLike
-from llm_orchestrator.engine.options import CallOptions, split
+from llm_orchestrator.engine.options import CacheOptions, CallOptions, split
 from llm_orchestrator.engine.routes import Route, Wanted, route
 from llm_orchestrator.engine.runtime import Runtime
 from llm_orchestrator.engine.seeking import as_json, facts
@@ -93,7 +93,7 @@ def prepare(
     return Prepared(call, found, composed.parse)
 
 
-def prepare_embedding(runtime: Runtime, who: Who) -> tuple[Call, Rescue]:
+def prepare_embedding(runtime: Runtime, who: Who, options: CacheOptions) -> tuple[Call, Rescue]:
     """A call for vectors: of one candidate, as those of two models do not mix."""
     target = runtime.candidates.of(who.provider, who.model)[:1]
     call = Call(
@@ -103,4 +103,5 @@ def prepare_embedding(runtime: Runtime, who: Who) -> tuple[Call, Rescue]:
         category=labels.category(who.category),
         tags=labels.tags(who.tags),
     )
+    call.wish = caching.wish_for_texts(runtime, options, call.request, target)
     return call, Rescue(target, runtime.config.retry, runtime.breaker)

@@ -63,7 +63,8 @@ def route(runtime: Runtime, request: Request, wanted: Wanted) -> Route:
         return Route(candidates=first, strategy=name, reason=f"{first[0].name} was asked for")
     made = strategies.find(runtime, name, wanted.options)
     wish = Wish.read(wanted.options.get("capability"))
-    found = _fitting(runtime, request, wanted, wish, _members(runtime, name, wanted))
+    members = _members(runtime, name, wanted)
+    found = _fitting(runtime, request, wanted, wish, members, in_turn=name == "fallback")
     offered = offers(runtime, request, found.candidates)
     if isinstance(made, strategies.Seeker):
         return _sought(runtime, request, wanted, made, offered, found.skipped)
@@ -147,9 +148,17 @@ def _members(runtime: Runtime, name: str, wanted: Wanted) -> Pool:
     return Pool(runtime.candidates.of(wanted.provider, wanted.model))
 
 
-def _fitting(runtime: Runtime, request: Request, wanted: Wanted, wish: Wish, members: Pool) -> Pool:
+def _fitting(
+    runtime: Runtime,
+    request: Request,
+    wanted: Wanted,
+    wish: Wish,
+    members: Pool,
+    *,
+    in_turn: bool,
+) -> Pool:
     try:
-        return fitting(runtime, request, members, wish, cap=wanted.cap)
+        return fitting(runtime, request, members, wish, cap=wanted.cap, keep_dear=in_turn)
     except UnsupportedError:
         if wanted.chain is not None or runtime.config.routing.models:
             raise

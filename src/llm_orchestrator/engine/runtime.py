@@ -194,7 +194,7 @@ class Runtime(msgspec.Struct, kw_only=True):
 
     def hit(self, call: Call, kept: Reply, parsed: object) -> Reply:
         """The reply to a call whose answer was kept; books the call."""
-        self.session.hit(kept.cost_pico)
+        self.session.hit()
         call.routing = f'{{"cached":true,"made_by":"{kept.id}"}}'
         reply = msgspec.structs.replace(
             kept,
@@ -244,6 +244,9 @@ class Runtime(msgspec.Struct, kw_only=True):
 
     def _book(self, row: CallRow, call: Call, reply: Reply | None) -> None:
         call.end()
+        if reply is not None and reply.saved_pico is not None:
+            row.saved_pico = reply.saved_pico
+            self.session.spared(reply.saved_pico)
         if self.config.cost_tracking.record_bodies:
             row.request_body = _as_json(call.request)
             row.response_body = reply.content if reply else None

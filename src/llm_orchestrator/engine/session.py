@@ -33,12 +33,16 @@ class Session:
         """USD that answers from the cache cost when they were made, as far as that is known."""
         return to_usd(self._saved)
 
-    def hit(self, saved: Pico | None) -> None:
+    def hit(self) -> None:
         """Count a call whose answer was there."""
         with self._lock:
             self.calls += 1
             self.cache_hits += 1
-            self._saved += saved or 0
+
+    def spared(self, saved: Pico) -> None:
+        """Count what a call did not cost, as all or some of it was there."""
+        with self._lock:
+            self._saved += saved
 
     def ended(self, call: Call, *, failed: bool) -> tuple[int | None, Usage | None]:
         """Count an ended call; its cost in pico-dollars and its usage, as far as they are known."""
