@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from shutil import which
 from typing import Any
 
 import psycopg
@@ -32,7 +33,7 @@ REQUIRED = os.environ.get("LLMO_REQUIRE_SERVICES") == "1"
 _LEFT_OUT = pytest.StashKey[dict[str, int]]()
 _SECRETS = re.compile(
     r"(_API_KEY|_API_TOKEN|_ACCESS_KEY_ID|_SECRET_ACCESS_KEY|_SESSION_TOKEN|_CREDENTIALS)$"
-    r"|^(AWS_(PROFILE|REGION|BEARER_TOKEN)|GOOGLE_CLOUD_|CLOUDSDK_|LLMO_(?!TEST_|REQUIRE_))"
+    r"|^(REDIS_URL$|AWS_(PROFILE|REGION|BEARER_TOKEN)|GOOGLE_CLOUD_|CLOUDSDK_|LLMO_(?!TEST_|REQUIRE_))"
 )
 _numbers = itertools.count(1)
 
@@ -57,6 +58,10 @@ def _redis_fault() -> str | None:
     return None
 
 
+def _redis_server_fault() -> str | None:
+    return None if which("redis-server") else "a Redis of their own (no redis-server on PATH)"
+
+
 def _local_model_fault() -> str | None:
     from llm_orchestrator.providers import local
 
@@ -78,11 +83,16 @@ def _sdk_fault() -> str | None:
 _PROBES: dict[str, Callable[[], str | None]] = {
     "postgres": _postgres_fault,
     "redis": _redis_fault,
+    "redis_server": _redis_server_fault,
     "local_model": _local_model_fault,
     "browser": _browser_fault,
     "sdk": _sdk_fault,
 }
-_MARKER_OF_FIXTURE = {"postgres_url": "postgres", "redis_url": "redis"}
+_MARKER_OF_FIXTURE = {
+    "postgres_url": "postgres",
+    "redis_url": "redis",
+    "own_redis": "redis_server",
+}
 
 
 # A shell that runs the tests in the background makes them ignore interrupts, and so whatever they

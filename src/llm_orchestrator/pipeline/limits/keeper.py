@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from llm_orchestrator.errors import ClosedError, OrchestratorError, RateLimitError
 from llm_orchestrator.pipeline.limits.desk import Desk, Waiter
-from llm_orchestrator.pipeline.limits.gates import Need
+from llm_orchestrator.pipeline.limits.gates import Gate, Need
 from llm_orchestrator.pipeline.limits.line import Line, Take
 
 if TYPE_CHECKING:
@@ -207,7 +207,7 @@ class Keeper:
     def _asks(self, line: Line) -> bool:
         return self.shared is not None and line.common and self.shared.up
 
-    def _answered(self, waiter: Waiter, wait: float | None) -> None:
+    def _answered(self, waiter: Waiter, wait: float | None, lacks: str) -> None:
         """The shared count has room (0) or has not; ``None``: it does not answer."""
         with self._lock:
             now = self.clock()
@@ -223,7 +223,8 @@ class Keeper:
             if self._closed:
                 waiter.end(ClosedError("the orchestrator was closed; make a new one"))
             elif wait and now + wait > waiter.deadline:
-                waiter.end(self._refused(line, waiter.need, wait))
+                gate = next((one for one in line.gates if one.name == lacks), None)
+                waiter.end(_refusal(line, gate, wait))
             elif not waiter.ended:
                 line.desk.join(waiter)
             self._serve(line.desk)
@@ -250,16 +251,7 @@ class Keeper:
             self.shared.settle(take, _NOTHING)
 
     def _refused(self, line: Line, need: Need, wait: float) -> RateLimitError:
-        gate = next(iter(line.short(need, self.clock())), None)
-        why = f": {gate.words}" if gate is not None else ""
-        return RateLimitError(
-            f"Rate limit exceeded for model {line.model}{why}; there is room in {wait:.1f} s",
-            provider=line.provider,
-            model=line.model,
-            code="rate_limit",
-            retry_after=wait,
-            unsent=True,
-        )
+        return _refusal(line, next(iter(line.short(need, self.clock())), None), wait)
 
     # ------------------------------------------------------------ time
 
@@ -281,6 +273,18 @@ class Keeper:
         with self._lock:
             desk.due = None
             self._serve(desk)
+
+
+def _refusal(line: Line, gate: Gate | None, wait: float) -> RateLimitError:
+    why = f": {gate.words}" if gate is not None else ""
+    return RateLimitError(
+        f"Rate limit exceeded for model {line.model}{why}; there is room in {wait:.1f} s",
+        provider=line.provider,
+        model=line.model,
+        code="rate_limit",
+        retry_after=wait,
+        unsent=True,
+    )
 
 
 def _taken(waiter: Waiter, error: OrchestratorError | None) -> Take:

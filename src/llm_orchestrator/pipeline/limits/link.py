@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from llm_orchestrator.pipeline.limits.line import Take
     from llm_orchestrator.pipeline.limits.shared import Shared
 
-Answer: TypeAlias = Callable[[float | None], None]
+Answer: TypeAlias = Callable[[float | None, str], None]
+"""Told the seconds to wait, 0 for none, ``None`` for no answer; and the gate that lacks room."""
 Op: TypeAlias = tuple[str, list[list[Any]]]
 """A take's name with its gates, or no name with what has changed; each gate begins with its key."""
 
@@ -83,16 +84,16 @@ class Link:
         if take is None or answer is None:
             return
         if told is None:
-            answer(None)
+            answer(None, "")
         elif told and told[0] == -1:
-            answer(told[1] / 1000)
+            answer(told[1] / 1000, op[1][told[2] - 1][0])
         else:
             take.marks = told
             keys = [gate[0] for gate in op[1] if gate[1] == "s"]
             if keys:
                 self._held[take.member] = keys
                 self._renew_later()
-            answer(0.0)
+            answer(0.0, "")
 
     async def _exchange(self, ops: Sequence[Op]) -> list[Any] | None:
         """The answers; ``None`` when Redis gave none in time."""

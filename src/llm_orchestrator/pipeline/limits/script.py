@@ -67,8 +67,8 @@ local function blocked(key)
 end
 
 local function take(member, gates)
-  local longest = 0
-  for _, gate in ipairs(gates) do
+  local longest, which = 0, 0
+  for place, gate in ipairs(gates) do
     local key, kind = KEYS[gate[1]], gate[2]
     local wait = full[key] or 0
     if wait == 0 then
@@ -78,9 +78,9 @@ local function take(member, gates)
       else wait = blocked(key) end
       if wait > 0 then full[key] = wait end
     end
-    longest = math.max(longest, wait)
+    if wait > longest then longest, which = wait, place end
   end
-  if longest > 0 then return { -1, math.ceil(longest) } end
+  if longest > 0 then return { -1, math.ceil(longest), which } end
   local marks = {}
   for _, gate in ipairs(gates) do
     local key, kind = KEYS[gate[1]], gate[2]

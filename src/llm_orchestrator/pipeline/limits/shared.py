@@ -76,7 +76,7 @@ class Shared:
     def ask(self, loop: asyncio.AbstractEventLoop, take: Take, answer: Answer) -> None:
         """Whether all processes together have room for it; ``answer`` is called on the loop.
 
-        With 0 there was room and it is counted, else with the seconds to wait, or ``None``.
+        When there was room, it is counted.
         """
         self._numbers += 1
         take.member = f"{self.me}:{self._numbers}"
