@@ -61,8 +61,6 @@ async def test_a_chain_climbs_until_it_ends(
         HELLO, strategy="fallback", chain=CHAIN, confidence="phrases", threshold=1.0, max_tokens=40
     )
     assert [one.model for one in reply.attempts] == CHAIN
-    assert reply.confidence is not None
-    assert reply.confidence < 1
     await booked(llm, sim, llmo_home)
 
 
