@@ -13,7 +13,7 @@ from llm_orchestrator.engine import discovery, embedding, planning, streaming, v
 from llm_orchestrator.engine.build import build
 from llm_orchestrator.engine.discovery import ProviderHealth
 from llm_orchestrator.engine.embedding import Embeddings
-from llm_orchestrator.engine.options import CallOptions
+from llm_orchestrator.engine.options import CacheOptions, CallOptions
 from llm_orchestrator.engine.planning import Plan
 from llm_orchestrator.engine.prepare import Messages, Prepared, Who, prepare, prepare_embedding
 from llm_orchestrator.engine.session import Session
@@ -125,12 +125,16 @@ class AsyncLLMOrchestrator:
         dimensions: int | None = None,
         category: str = "orchestration",
         tags: Mapping[str, str] | None = None,
+        **options: Unpack[CacheOptions],
     ) -> Embeddings:
-        """One vector per text. Retried, but never by another model: their vectors do not mix."""
+        """One vector per text. Retried, but never by another model: their vectors do not mix.
+
+        With a cache, each text that is there already costs nothing.
+        """
         who = Who(provider=provider, model=model, category=category, tags=tags)
         many = embedding.read_texts(texts)
         self._open()
-        call, rescue = prepare_embedding(self._runtime, who)
+        call, rescue = prepare_embedding(self._runtime, who, options)
         return await embedding.embed(self._runtime, call, rescue, many, dimensions)
 
     async def count_tokens(

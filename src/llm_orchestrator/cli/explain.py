@@ -67,8 +67,10 @@ def _show_routing(routing: dict[str, Any]) -> None:
     if not routing:
         output.line("No strategy chose: the model that was asked for, and others when it failed.")
         return
-    if made_by := routing.get("made_by"):
-        output.line(f"The answer was kept: it was made by call {made_by}, which tells more.")
+    if routing.get("cached"):
+        made_by = routing["made_by"]
+        told = f"it was made by call {made_by}, which tells more" if made_by else "by several calls"
+        output.line(f"The answer was kept: {told}.")
         return
     output.line(f"\n{routing['reason']}")
     rows = [

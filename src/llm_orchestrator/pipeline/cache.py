@@ -19,6 +19,7 @@ from llm_orchestrator.store.cache import CacheStore
 from llm_orchestrator.store.cache_memory import Memory
 from llm_orchestrator.store.cache_rows import CacheRow, Found
 from llm_orchestrator.types.events import EndEvent
+from llm_orchestrator.types.money import Pico
 from llm_orchestrator.types.reply import Reply, Response
 
 log = logging.getLogger("llm_orchestrator")
@@ -192,12 +193,27 @@ class Cache:
 
     def _packed(
         self, key: str, wish: Wish, reply: Reply, notices: frozenset[str], seconds: float
-    ) -> Found | None:
+    ) -> Found:
         body = pack(reply, notices)
+        return self.put(
+            key, body, seconds, wish.tenant, reply.provider, reply.model, reply.cost_pico
+        )
+
+    def put(
+        self,
+        key: str,
+        body: bytes,
+        seconds: float,
+        tenant: str,
+        provider: str,
+        model: str,
+        cost_pico: Pico | None,
+    ) -> Found:
+        """Keep what was made just now for so long, unless it is too large."""
         now_us = int(self._clock() * 1e6)
         found = Found(body, now_us, now_us + int(seconds * 1e6))
         if len(body) > self._entry_bytes:
-            return found  # for those who wait now
+            return found
         self._remember(key, found)
         if self.store is not None:
             self.store.put(
@@ -206,13 +222,27 @@ class Cache:
                     body=body,
                     created_at=found.created_at,
                     expires_at=found.expires_at,
-                    tenant=wish.tenant,
-                    provider=reply.provider,
-                    model=reply.model,
-                    cost_pico=reply.cost_pico,
+                    tenant=tenant,
+                    provider=provider,
+                    model=model,
+                    cost_pico=cost_pico,
                 )
             )
         return found
+
+    async def look(self, key: str, ttl: float) -> bytes | None:
+        """What is kept under the key and not too old; counted as given."""
+        found = self.memory.get(key, int(self._clock() * 1e6))
+        remembered = found is not None
+        if found is None and self.store is not None:
+            found = await self.store.find(key)
+        if found is None or not found.counts(int(self._clock() * 1e6), ttl):
+            return None
+        if not remembered:
+            self._remember(key, found)
+        if self.store is not None:
+            self.store.hit(key)
+        return found.body
 
     def _remember(self, key: str, found: Found) -> None:
         until = found.expires_at
