@@ -142,7 +142,6 @@ def hit_row(call: Call, kept: Reply) -> CallRow:
     row.provider = kept.provider
     row.model = kept.model
     row.cache_hit = True
-    row.saved_pico = kept.cost_pico
     return row
 
 
