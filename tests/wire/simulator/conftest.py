@@ -34,6 +34,13 @@ def sim() -> Iterator[Simulator]:
 
 
 @pytest.fixture
+def own() -> Iterator[Simulator]:
+    """A simulator of a test's own, whose clock may be turned."""
+    with Simulator(seed=3).run_in_thread() as simulator:
+        yield simulator
+
+
+@pytest.fixture
 def key() -> str:
     """An account of its own for each test."""
     return f"sk-test-{uuid4().hex}"

@@ -16,13 +16,6 @@ HOUR, DAY = 3600, 86_400
 
 
 @pytest.fixture
-def own() -> Iterator[Simulator]:
-    """A simulator whose clock may be turned."""
-    with Simulator(seed=3).run_in_thread() as simulator:
-        yield simulator
-
-
-@pytest.fixture
 def client(own: Simulator) -> Iterator[anthropic.Anthropic]:
     with anthropic.Anthropic(api_key=KEY, base_url=own.anthropic_url, max_retries=0) as made:
         yield made

@@ -18,13 +18,6 @@ TURBO = "meta-llama/Llama-3.3-70B-Instruct-Turbo"
 
 
 @pytest.fixture
-def own() -> Iterator[Simulator]:
-    """A simulator whose clock may be turned."""
-    with Simulator(seed=3).run_in_thread() as simulator:
-        yield simulator
-
-
-@pytest.fixture
 def mistral(own: Simulator) -> Iterator[Client]:
     from mistralai.client import Mistral
 

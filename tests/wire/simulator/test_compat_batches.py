@@ -2,7 +2,6 @@
 
 import io
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import openai
@@ -20,13 +19,6 @@ MODELS = {
     "deepinfra": "meta-llama/Llama-3.3-70B-Instruct",
     "perplexity": "openai/gpt-5.4-mini",
 }
-
-
-@pytest.fixture
-def own() -> Iterator[Simulator]:
-    """A simulator whose clock may be turned."""
-    with Simulator(seed=3).run_in_thread() as simulator:
-        yield simulator
 
 
 def client_of(own: Simulator, provider: str) -> Client:

@@ -18,13 +18,6 @@ HOUR, DAY = 3600, 86_400
 MODEL = "gemini-2.5-flash-lite"
 
 
-@pytest.fixture
-def own() -> Iterator[Simulator]:
-    """A simulator whose clock may be turned."""
-    with Simulator(seed=3).run_in_thread() as simulator:
-        yield simulator
-
-
 @pytest.fixture(params=["v1", "v1beta"])
 def client(request: pytest.FixtureRequest, own: Simulator) -> Iterator[Client]:
     options = types.HttpOptions(base_url=own.gemini_url, api_version=request.param)

@@ -187,6 +187,7 @@ class Batch:
     def _scan(self) -> Iterator[None]:
         """Check the whole input."""
         seen: set[int] = set()
+        inputs = 0
         for number, raw in enumerate(lines_of(self.inputs)):
             try:
                 entry = self.lane.entry(raw, self)
@@ -195,6 +196,7 @@ class Batch:
                 if self.lane.fails_whole and len(self.problems) < _PROBLEMS:
                     self.problems.append(problem.at(number + 1))
             else:
+                inputs += self.lane.inputs(entry, self)
                 body = _hash(entry.body)
                 self.work = (self.work + body) % (1 << 64)
                 self.digest = (self.digest + _hash(entry.key.encode() + entry.body)) % (1 << 64)
@@ -202,6 +204,9 @@ class Batch:
                 yield
         if not self.total:
             self.problems.append(Problem("empty_file", "The input is empty."))
+        if inputs > self.lane.most_inputs:
+            message = f"The batch has {inputs} inputs; the limit is {self.lane.most_inputs}."
+            self.problems.append(Problem("too_many_inputs", message))
         if self.fault and self.fault.name == "batch-failed":
             self.problems.append(Problem("internal_error", "The batch could not be processed."))
 

@@ -85,6 +85,7 @@ class Lane(Protocol):
     window: float = DAY
     most_requests: int = 50_000
     most_bytes: int = 200_000_000
+    most_inputs: int = 50_000  # of embeddings, in all items together
     longest_key: int = 64
     unique: bool = True
     one_model: bool = False
@@ -100,6 +101,11 @@ class Lane(Protocol):
     def wire(self, batch: Batch) -> Wire:
         """The wire that answers the items."""
         ...
+
+    def inputs(self, entry: Entry, batch: Batch) -> int:
+        """How many an item counts where all inputs of a batch are limited."""
+        del entry, batch
+        return 0
 
     def request(self, body: dict[str, Any], item: Item) -> dict[str, Any]:
         """The body as the wire takes it."""

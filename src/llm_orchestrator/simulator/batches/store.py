@@ -134,7 +134,11 @@ class Batches:
         return limit if waiting + tokens > limit else None
 
     def problems(self, batch: Batch) -> list[Problem]:
-        """What is wrong with a batch beside others."""
+        """What is wrong with a batch as a whole, and beside others."""
+        most = batch.settings.requests or batch.lane.most_requests
+        if batch.total > most:
+            message = f"The batch has {batch.total} requests; it may have at most {most}."
+            return [Problem("too_many_tasks", message)]
         limit = self.over(batch.provider, batch.account, batch.model, 0)
         if limit is None:
             return []

@@ -38,6 +38,11 @@ class _Named(msgspec.Struct):
     model: str = ""
 
 
+class _Input(msgspec.Struct):
+    input: msgspec.Raw
+
+
+_input = msgspec.json.Decoder(_Input).decode
 _line = msgspec.json.Decoder(_Line).decode
 _named = msgspec.json.Decoder(_Named).decode
 
@@ -77,6 +82,15 @@ class OpenAILane(Lane):
         if not line.custom_id:
             raise ProblemError("invalid_custom_id", "custom_id must not be empty.", "custom_id")
         return Entry(line.custom_id, bytes(line.body), model_of(line.body))
+
+    def inputs(self, entry: Entry, batch: Batch) -> int:
+        if not batch.endpoint.endswith("/embeddings"):
+            return 0
+        try:
+            given = msgspec.json.decode(_input(entry.body).input)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            return 1
+        return len(given) if isinstance(given, list) else 1
 
     def wire(self, batch: Batch) -> Wire:
         return self.endpoints[batch.endpoint]()
