@@ -46,7 +46,11 @@ class Agreement:
             return await self._not_comparable(case)
         answers = (*case.earlier, case.answer)
         mine = maker_of(case.answer.candidate)
-        others = [one for one in case.earlier if maker_of(one.candidate) != mine]
+        others = [
+            one
+            for one in case.earlier
+            if maker_of(one.candidate) != mine and said.form(case.request, one) is not None
+        ]
         if others or case.final:
             return self._judged(case, answers, ())
         seconds = _seconds(case.stage)
@@ -177,6 +181,9 @@ class SelfConsistency:
                 if isinstance(found, Answer):
                     answers.append(found)
                 steps.append(_step(case, found))
+        if len(answers) == 1:
+            why = "it gave no other answer to compare"
+            return Judgement(confidence=None, why=why, steps=tuple(steps))
         opinions = said.opinions(case.request, answers)
         best = opinions.all[0]
         same = len(best.answers)

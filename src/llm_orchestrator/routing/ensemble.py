@@ -125,6 +125,8 @@ class _Votes(msgspec.Struct, frozen=True, kw_only=True):
 
     opinions: said.Opinions
     weights: Mapping[str, float]
+    trust: Mapping[str, int]
+    """The place of each member by weight, and by price where weights are equal; 0 is the last."""
     alone: Offer | None = None
     """The member that the others cannot outvote."""
     spared: tuple[Offer, ...] = ()
@@ -157,19 +159,26 @@ async def _hear(
     panel.check()
     for one in waiting:
         panel.steps.append(Step(name=one.name, did="skipped", why="it could not change the result"))
-    return _Votes(opinions=found, weights=weights, alone=alone, spared=tuple(waiting))
+    ranked = sorted(members, key=lambda one: (weights[one.name], one.expected_pico or 0))
+    return _Votes(
+        opinions=found,
+        weights=weights,
+        trust={one.name: place for place, one in enumerate(ranked)},
+        alone=alone,
+        spared=tuple(waiting),
+    )
 
 
 def _elected(panel: Panel, votes: _Votes) -> Decision:
     if not votes.decided:
-        best = _most_trusted(panel.answers, votes.weights)
+        best = _most_trusted(panel.answers, votes.trust)
         why = f"no answers can be compared: {best.name} is the most trusted"
         return _decision(panel, best, why, None, votes.opinions.told | _of_votes(panel, votes))
     top = votes.opinions.all[0]
     # Among equals the most trusted member decides.
     tied = [one for one in votes.opinions.all if one.weight >= top.weight - 1e-9]
-    top = max(tied, key=lambda one: max(votes.weights[name] for name in one.names))
-    best = _most_trusted(top.answers, votes.weights)
+    top = max(tied, key=lambda one: max(votes.trust[name] for name in one.names))
+    best = _most_trusted(top.answers, votes.trust)
     if votes.alone is not None and votes.alone.name in top.names:
         why = f"{votes.alone.name} is better than the others together: no vote was needed"
     elif len(votes.opinions.all) == 1:
@@ -198,9 +207,9 @@ def _of_votes(panel: Panel, votes: _Votes) -> dict[str, object]:
     }
 
 
-def _most_trusted(answers: Sequence[Answer], weights: Mapping[str, float]) -> Answer:
+def _most_trusted(answers: Sequence[Answer], trust: Mapping[str, int]) -> Answer:
     sound = [one for one in answers if not fault(one)] or answers
-    return max(sound, key=lambda one: weights.get(one.name, 0.0))
+    return max(sound, key=lambda one: trust[one.name])
 
 
 def _judge(offers: Sequence[Offer], members: Sequence[Offer], by: str | None) -> Offer:
