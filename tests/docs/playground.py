@@ -224,7 +224,11 @@ class Playground:
             time.sleep(0.02)
         self._address = ready.read_text().strip().removeprefix("http://")
         assert process.stdout
-        return "".join(process.stdout.readline() for _ in range(4))
+        said = ""
+        while not (line := process.stdout.readline()).startswith("bill"):
+            assert line, said
+            said += line
+        return said + line
 
 
 def _restore(variables: dict[str, str]) -> None:

@@ -143,14 +143,22 @@ class Catalog:
         """Names of known models that are written like this one, the nearest first."""
         owner = self.provider(provider) if provider else None
         if owner is not None:
-            return naming.near(name, self._names(owner), n)
+            found = naming.near(name, self._names(owner), 4 * n)
+            return [one for one in found if self._offered(owner, one)][:n]
         names: dict[str, None] = dict.fromkeys(self.aliases)
         for each in self.providers:
             makes = each not in naming.SEARCH_ORDER[6:]
             names |= dict.fromkeys(
                 own if makes or "/" not in own else f"{each}/{own}" for own in self._names(each)
             )
-        return naming.near(name, names, n)
+        found = naming.near(name, names, 4 * n)
+        return [one for one in found if self._offered(None, one)][:n]
+
+    def _offered(self, owner: str | None, name: str) -> bool:
+        """Whether asking for the name makes sense: its model is there, or has a successor."""
+        model = self.resolve(name, owner)
+        today = dt.datetime.now(dt.UTC).date().isoformat()
+        return model.retired is None or model.retired > today
 
     def current(self, model: Model, at: dt.date | None = None) -> Model:
         """The model itself while it is offered, else the successor that is; itself without one."""

@@ -66,10 +66,13 @@ def _origin(shown: list["Model"]) -> str:
     found = {model.provider: model.found_at for model in shown if model.found_at is not None}
     if not found:
         return "From the catalogue; --refresh asks the providers what the account may use"
-    ages = ", ".join(f"{name} {_age(at)}" for name, at in found.items())
+    ages: dict[str, list[str]] = {}
+    for name, at in sorted(found.items(), key=lambda one: -one[1]):
+        ages.setdefault(_age(at), []).append(name)
+    told = "; ".join(f"{age}: {', '.join(names)}" for age, names in ages.items())
     others = {model.provider for model in shown} - set(found)
     rest = "; the others are of the catalogue" if others else ""
-    return f"As told by {ages}{rest} (--refresh asks anew)"
+    return f"As the providers told {told}{rest} (--refresh asks anew)"
 
 
 def _age(found_at: int) -> str:

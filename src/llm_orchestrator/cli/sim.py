@@ -125,17 +125,20 @@ def sim(
 
 
 def _places(simulator: "Simulator") -> dict[str, str]:
-    return {
-        "url": simulator.url,
-        "openai": simulator.openai_url,
-        "anthropic": f"{simulator.anthropic_url}/v1",
-        "bill": f"{simulator.url}/_ledger",
-    }
+    """Where everything is: each provider under its name, as the real one begins its paths."""
+    from llm_orchestrator.providers.table import TABLE
+
+    own: dict[str, str] = {}
+    for row in TABLE.values():
+        if row.base_url and not row.local:
+            _, slash, path = row.base_url.rpartition("://")[2].partition("/")
+            own[row.name] = f"{simulator.url}/{row.name}{slash}{path}"
+    return {"url": simulator.url, **own, "bill": f"{simulator.url}/_ledger"}
 
 
 def _tell(simulator: "Simulator") -> None:
     for name, place in _places(simulator).items():
-        output.line(f"{name:<10} {place}")
+        output.line(f"{name:<11} {place}")
     output.flush()
     output.note("Give these as base_url of the providers, with any key. Ctrl-C stops it.")
 

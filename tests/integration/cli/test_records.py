@@ -14,6 +14,7 @@ import pytest
 
 from llm_orchestrator.catalog.catalog import DATA_FILE
 from llm_orchestrator.simulator import Simulator
+from tests.conformance.rows import ROWS
 from tests.integration.cli.conftest import LLMO, Run, error_of
 
 
@@ -123,7 +124,9 @@ class TestModels:
         # The next command knows it, and since when, without asking.
         seen = len(sim.log())
         done = llmo("models")
-        assert "As told by openai just now; the others are of the catalogue" in done.stderr
+        assert (
+            "As the providers told just now: openai; the others are of the catalogue" in done.stderr
+        )
         assert "anthropic/claude" in done.stdout
         rows = json.loads(llmo("models", "--provider", "openai", "--json").stdout)
         assert {row["found_at"][:2] for row in rows} == {"20"}
@@ -201,6 +204,11 @@ class TestSim:
             with urllib.request.urlopen(places["bill"], timeout=10) as reply:
                 assert json.load(reply)["rows"] == []
             assert (tmp_path / "port").read_text().strip() == places["url"]
+            # What it prints is what a configuration takes, for every provider.
+            assert {"openai", "gemini", "vertex", "bedrock", "azure"} < places.keys()
+            for row in ROWS.values():
+                if row.name in places:
+                    assert places[row.name] == places["url"] + row.path
             process.send_signal(signal.SIGTERM)
             assert process.wait(timeout=30) == 0
 

@@ -193,6 +193,10 @@ def test_near_names(catalog: Catalog) -> None:
     assert len(catalog.near("gpt", n=5)) == 5
     assert catalog.near("lama-3.3-70b-versatile", provider="groq")[0] == "llama-3.3-70b-versatile"
     assert catalog.near("zzzzzzzzzzzzzz") == []
+    # What is offered no more is no help.
+    assert catalog.resolve("gemini-1.5-pro").retired
+    assert "gemini-1.5-pro" not in catalog.near("gemini-1.5-prx", n=20, provider="gemini")
+    assert "gemini-1.5-pro" not in catalog.near("gemini-1.5-prx", n=20)
 
 
 def test_models_of_a_provider(catalog: Catalog) -> None:
