@@ -15,6 +15,7 @@ from llm_orchestrator.simulator.compat.batches import (
     PerplexityBatches,
 )
 from llm_orchestrator.simulator.compat.mistral_batches import MistralBatches
+from llm_orchestrator.simulator.compat.openrouter_batches import OpenRouterBatches
 from llm_orchestrator.simulator.compat.together_batches import TogetherBatches
 from llm_orchestrator.simulator.gemini.batches import GeminiBatches
 from llm_orchestrator.simulator.gemini.files import GeminiFiles
@@ -47,4 +48,5 @@ def batch_routes(world: World) -> Iterator[web.RouteDef]:
     yield from DeepInfraBatches(world).routes("/deepinfra/v1/openai")
     yield from PerplexityBatches(world).routes("/perplexity/v1")
     yield from MistralBatches(world).routes("/mistral/v1")
+    yield from OpenRouterBatches(world).routes("/openrouter/api/v1")
     yield from TogetherBatches(world).routes("/together/v1")

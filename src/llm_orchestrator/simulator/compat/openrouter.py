@@ -31,7 +31,7 @@ from llm_orchestrator.simulator.refusal import Refusal
 from llm_orchestrator.simulator.wire import Reply
 from llm_orchestrator.simulator.world import World
 
-_TYPES: Final = {
+TYPES: Final = {
     400: "invalid_request",
     401: "authentication",
     402: "payment_required",
@@ -47,6 +47,7 @@ _TYPES: Final = {
     504: "timeout",
     529: "provider_overloaded",
 }
+"""What kind of error a status stands for."""
 _PRICES: Final = {
     "input": "prompt",
     "output": "completion",
@@ -81,7 +82,7 @@ class OpenRouterWords(Account):
 
     def error(self, refusal: Refusal, request_id: str) -> Any:
         del request_id
-        kind = _TYPES.get(refusal.status, "unmapped")
+        kind = TYPES.get(refusal.status, "unmapped")
         if refusal.code == "context_length_exceeded":
             kind = refusal.code
         metadata = {"error_type": kind} | (refusal.details or {})
