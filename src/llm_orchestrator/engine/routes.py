@@ -1,11 +1,11 @@
 """Which strategy a call has, and whom that may choose from."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from llm_orchestrator.engine import pool as pools
-from llm_orchestrator.engine import strategies
 from llm_orchestrator.engine.fitting import Wish, fitting
 from llm_orchestrator.engine.offers import offers
 from llm_orchestrator.engine.options import RouteOptions
@@ -17,6 +17,9 @@ from llm_orchestrator.routing.base import Offer, Strategy
 from llm_orchestrator.types.money import Pico
 from llm_orchestrator.types.provider import Candidate
 from llm_orchestrator.types.request import Request
+
+if TYPE_CHECKING:
+    from llm_orchestrator.engine.strategies import Seeker
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,6 +64,8 @@ def route(runtime: Runtime, request: Request, wanted: Wanted) -> Route:
     if name == "specified":
         first = runtime.candidates.of(wanted.provider, wanted.model)[:1]
         return Route(candidates=first, strategy=name, reason=f"{first[0].name} was asked for")
+    from llm_orchestrator.engine import strategies  # many rooms, for those who use one
+
     made = strategies.find(runtime, name, wanted.options)
     wish = Wish.read(wanted.options.get("capability"))
     members = _members(runtime, name, wanted)
@@ -173,7 +178,7 @@ def _sought(
     runtime: Runtime,
     request: Request,
     wanted: Wanted,
-    made: "strategies.Seeker",
+    made: "Seeker",
     offered: tuple[Offer, ...],
     skipped: tuple[Skipped, ...],
 ) -> Route:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
-from importlib.metadata import entry_points
 from typing import Any
 
 import msgspec
@@ -113,6 +112,8 @@ def _signal(name: Any) -> Any:
 
 
 def _plugins(group: str) -> Mapping[str, Any]:
+    from importlib.metadata import entry_points  # slow to load, and few ask for it
+
     return {one.name: one for one in entry_points(group=group)}
 
 

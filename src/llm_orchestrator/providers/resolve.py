@@ -11,6 +11,7 @@ from llm_orchestrator.config.schema import ABILITIES, Config, ProviderSettings
 from llm_orchestrator.errors import ConfigError, InvalidRequestError, ModelNotFoundError
 from llm_orchestrator.providers import credentials
 from llm_orchestrator.providers.batches import OWN_BATCHES
+from llm_orchestrator.providers.plugins import plugin
 from llm_orchestrator.providers.table import ALIASES, TABLE
 from llm_orchestrator.providers.variables import filled, missing
 from llm_orchestrator.types.provider import Auth, Provider, Quirks
@@ -50,6 +51,8 @@ class Directory:
         if not isinstance(name, str):
             raise InvalidRequestError(f"provider: expected a name, got {type(name).__name__}")
         row = self.rows.get(ALIASES.get(name, name))
+        if row is None and (brought := plugin(name)) is not None:
+            row = self.rows[name] = self._with_values(self._with_key(brought))
         if row is None:
             near = tuple(get_close_matches(name.lower(), [*self.rows, *ALIASES], n=3, cutoff=0.6))
             raise ModelNotFoundError(
@@ -174,7 +177,9 @@ def _canonical(config: Config) -> Config:
 def _base(name: str, settings: ProviderSettings, config: Config) -> Provider:
     """The row that a section changes: of the table, another one's, or an empty one."""
     if settings.like is None:
-        return TABLE.get(name) or _own_row(name, settings, config.source)
+        own = settings.dialect is not None and settings.base_url is not None
+        row = TABLE.get(name) or (None if own else plugin(name))
+        return row or _own_row(name, settings, config.source)
     like = ALIASES.get(settings.like, settings.like)
     row = TABLE.get(like)
     if row is None or name in TABLE:
