@@ -62,7 +62,9 @@ _ROOMS: dict[BatchWireName, str] = {
     "bedrock": "bedrock.batch",
     "cohere": "cohere.batch",
 }
-_REFUSED = frozenset((408, 409, 425))
+REFUSED = (400, 409)
+"""What a cancellation is answered with when there is nothing left to cancel."""
+_OPEN = frozenset((408, 409, 425))
 """Of the 4xx, those that do not say that nothing was made."""
 _NOT_SENT = frozenset(("dns", "connect", "tls"))
 
@@ -94,7 +96,11 @@ class BatchRoom(Protocol):
         ...
 
     def cancel(self, batch_id: str, target: Candidate) -> Exchange[BatchStatus]:
-        """End the batch. What has been answered is paid for and can be read when it is over."""
+        """End the batch. What has been answered is paid for and can be read when it is over.
+
+        Of one that is over already, the status is returned as it is. `UnsupportedError` where
+        nothing can be cancelled.
+        """
         ...
 
     def list_recent(
@@ -184,4 +190,4 @@ def perhaps_accepted(error: errors.OrchestratorError) -> bool:
     if status is None:
         # Ours, from before it was sent: no key, a wrong address, a row that cannot be asked for.
         return False
-    return status >= 500 or status < 400 or status in _REFUSED
+    return status >= 500 or status < 400 or status in _OPEN

@@ -13,6 +13,7 @@ from llm_orchestrator.dialects.anthropic.encode import SAMPLING_VERSION
 from llm_orchestrator.dialects.base import UNREADABLE
 from llm_orchestrator.dialects.batch import (
     MOST_PAGES,
+    REFUSED,
     Exchange,
     endpoint,
     wire_of,
@@ -94,7 +95,9 @@ def cancel(batch_id: str, target: Candidate) -> Exchange[BatchStatus]:
     """``POST /messages/batches/{id}/cancel``."""
     headers = _headers(target) | {"Content-Type": "application/json"}
     url = address(target, wire_of(target).path, batch_id, "cancel")
-    reply = yield HTTPCall(url, headers=headers)
+    reply = yield HTTPCall(url, headers=headers, also=REFUSED)
+    if reply.status in REFUSED:  # it is over already
+        return (yield from poll(batch_id, target))
     return _status(read(reply, _read_batch, target))
 
 

@@ -15,6 +15,7 @@ from llm_orchestrator import errors
 from llm_orchestrator.dialects.base import UNREADABLE
 from llm_orchestrator.dialects.batch import (
     MOST_PAGES,
+    REFUSED,
     Exchange,
     endpoint,
     wire_of,
@@ -119,7 +120,7 @@ def poll(batch_id: str, target: Candidate) -> Exchange[BatchStatus]:
 
 def cancel(batch_id: str, target: Candidate) -> Exchange[BatchStatus]:
     """``POST /model-invocation-job/{arn}/stop``, whose reply is empty; then a look."""
-    yield HTTPCall(f"{_address(batch_id, target)}/stop")
+    yield HTTPCall(f"{_address(batch_id, target)}/stop", also=REFUSED)
     return (yield from poll(batch_id, target))
 
 

@@ -13,7 +13,7 @@ import msgspec
 
 from llm_orchestrator import errors
 from llm_orchestrator.dialects.base import Notices, unsupported, where
-from llm_orchestrator.dialects.batch import MOST_PAGES, Exchange, endpoint, wire_of
+from llm_orchestrator.dialects.batch import MOST_PAGES, REFUSED, Exchange, endpoint, wire_of
 from llm_orchestrator.dialects.batch_reading import (
     Folder,
     bearing,
@@ -144,7 +144,7 @@ def poll(batch_id: str, target: Candidate) -> Exchange[BatchStatus]:
 
 def cancel(batch_id: str, target: Candidate) -> Exchange[BatchStatus]:
     """``POST /v2/batches/{id}:cancel``; then a look."""
-    yield HTTPCall(f"{_batches(target)}/{quote(batch_id, safe='')}:cancel")
+    yield HTTPCall(f"{_batches(target)}/{quote(batch_id, safe='')}:cancel", also=REFUSED)
     return (yield from poll(batch_id, target))
 
 

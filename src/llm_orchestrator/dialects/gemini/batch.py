@@ -13,6 +13,7 @@ from llm_orchestrator import errors
 from llm_orchestrator.dialects.base import UNREADABLE, unsupported, where
 from llm_orchestrator.dialects.batch import (
     MOST_PAGES,
+    REFUSED,
     Exchange,
     endpoint,
     wire_of,
@@ -46,6 +47,7 @@ from llm_orchestrator.types.batch import (
 )
 from llm_orchestrator.types.http import FilePart, HTTPCall
 from llm_orchestrator.types.provider import Candidate
+from llm_orchestrator.types.usage import Usage
 
 STATES = {
     "queued": BatchState.QUEUED,
@@ -145,7 +147,7 @@ def poll(batch_id: str, target: Candidate) -> Exchange[BatchStatus]:
 
 def cancel(batch_id: str, target: Candidate) -> Exchange[BatchStatus]:
     """``POST /batches/{id}:cancel``, whose reply is empty; then a look."""
-    yield HTTPCall(f"{_address(batch_id, target)}:cancel", headers=JSON)
+    yield HTTPCall(f"{_address(batch_id, target)}:cancel", headers=JSON, also=REFUSED)
     return (yield from poll(batch_id, target))
 
 
@@ -197,9 +199,11 @@ class _Wire(msgspec.Struct, rename="camel"):
 
 
 class _Stats(_Wire):
-    request_count: Any = None
-    successful_request_count: Any = None
-    failed_request_count: Any = None
+    """Where a number is missing, it is 0."""
+
+    request_count: Any = 0
+    successful_request_count: Any = 0
+    failed_request_count: Any = 0
 
 
 class _Output(_Wire):
@@ -241,16 +245,16 @@ _read_list = msgspec.json.Decoder(_List).decode
 
 def _status(operation: _Operation) -> BatchStatus:
     batch = operation.metadata or _Batch()
-    stats = batch.batch_stats or _Stats()
+    stats = batch.batch_stats
     word = batch.state.removeprefix("BATCH_STATE_").removeprefix("JOB_STATE_")
     output = batch.output or operation.response or _Output()
     return BatchStatus(
         id=operation.name,
         state=state_of(word, STATES),
         word=batch.state,
-        total=count(stats.request_count),
-        completed=count(stats.successful_request_count),
-        failed=count(stats.failed_request_count),
+        total=count(stats.request_count) if stats else None,
+        completed=count(stats.successful_request_count) if stats else None,
+        failed=count(stats.failed_request_count) if stats else None,
         created_at=seconds(batch.create_time),
         ended_at=seconds(batch.end_time),
         tag=batch.display_name,
@@ -314,9 +318,27 @@ def read_results(
         if (error := bytes(row.error)) not in _NOTHING:
             yield failed(key, error, folder)
         elif (response := bytes(row.response)) not in _NOTHING:
-            yield folder.answer(key, 200, response, {})
+            result = folder.answer(key, 200, response, {})
+            yield _counted(result, response) if embeds else result
         else:
             yield folder.strange(one, "key")
+
+
+class _Tokens(_Wire):
+    token_count: Any = None
+
+
+def _counted(result: BatchResult, response: bytes) -> BatchResult:
+    """The result of a row for vectors with its usage, which stands beside them in batches."""
+    try:
+        tokens = count(msgspec.json.decode(response, type=_Tokens).token_count)
+    except UNREADABLE:
+        tokens = None
+    if tokens is None or result.response is None or result.usage is not None:
+        return result
+    usage = Usage(tokens)
+    told = msgspec.structs.replace(result.response, usage=usage)
+    return msgspec.structs.replace(result, response=told, usage=usage)
 
 
 def failed(key: str | None, error: bytes, folder: Folder) -> BatchResult:

@@ -16,6 +16,7 @@ from llm_orchestrator import errors
 from llm_orchestrator.dialects.base import UNREADABLE
 from llm_orchestrator.dialects.batch import (
     MOST_PAGES,
+    REFUSED,
     Exchange,
     endpoint,
     wire_of,
@@ -113,7 +114,7 @@ def poll(batch_id: str, target: Candidate) -> Exchange[BatchStatus]:
 
 def cancel(batch_id: str, target: Candidate) -> Exchange[BatchStatus]:
     """``POST .../batchPredictionJobs/{number}:cancel``, whose reply is empty; then a look."""
-    yield HTTPCall(f"{_address(batch_id, target)}:cancel", headers=JSON)
+    yield HTTPCall(f"{_address(batch_id, target)}:cancel", headers=JSON, also=REFUSED)
     return (yield from poll(batch_id, target))
 
 
@@ -187,9 +188,11 @@ class _Wire(msgspec.Struct, rename="camel"):
 
 
 class _Stats(_Wire):
-    successful_count: Any = None
-    failed_count: Any = None
-    incomplete_count: Any = None
+    """Where a number is missing, it is 0; -1 is unknown."""
+
+    successful_count: Any = 0
+    failed_count: Any = 0
+    incomplete_count: Any = 0
 
 
 class _Where(_Wire):
@@ -241,17 +244,17 @@ _read_objects = msgspec.json.Decoder(_Objects).decode
 
 
 def _status(job: _Job) -> BatchStatus:
-    stats = job.completion_stats or _Stats()
-    good, bad, rest = map(
-        count, (stats.successful_count, stats.failed_count, stats.incomplete_count)
-    )
+    stats = job.completion_stats
+    good = count(stats.successful_count) if stats else None
+    bad = count(stats.failed_count) if stats else None
+    rest = count(stats.incomplete_count) if stats else None
     source = job.input_config.gcs_source if job.input_config else None
     folder = job.output_info.gcs_output_directory if job.output_info else None
     return BatchStatus(
         id=job.name,
         state=state_of(job.state.removeprefix("JOB_STATE_"), STATES),
         word=job.state,
-        total=None if good is None else good + (bad or 0) + (rest or 0),
+        total=None if good is None or bad is None or rest is None else good + bad + rest,
         completed=good,
         failed=bad,
         created_at=seconds(job.create_time),

@@ -12,6 +12,7 @@ import msgspec
 from llm_orchestrator.dialects.base import UNREADABLE, believed
 from llm_orchestrator.dialects.batch import (
     MOST_PAGES,
+    REFUSED,
     TAG_KEY,
     Exchange,
     endpoint,
@@ -38,6 +39,7 @@ from llm_orchestrator.types.batch import (
     BatchFile,
     BatchItem,
     BatchOrder,
+    BatchOutcome,
     BatchOutput,
     BatchRef,
     BatchResult,
@@ -125,7 +127,9 @@ def poll(batch_id: str, target: Candidate) -> Exchange[BatchStatus]:
 def cancel(batch_id: str, target: Candidate) -> Exchange[BatchStatus]:
     """``POST /batches/{id}/cancel``; it is cancelled some minutes later."""
     url = address(target, wire_of(target).path, batch_id, "cancel")
-    reply = yield HTTPCall(url, headers=JSON)
+    reply = yield HTTPCall(url, headers=JSON, also=REFUSED)
+    if reply.status in REFUSED:  # it is over already
+        return (yield from poll(batch_id, target))
     return status_of(read(reply, _read_batch, target))
 
 
@@ -288,7 +292,12 @@ class _Row(msgspec.Struct, gc=False):
 
 _read_row = msgspec.json.Decoder(_Row).decode
 _NOTHING = (b"", b"null", b"{}")
-_ENDED = {"batch_expired": "expired", "batch_cancelled": "cancelled"}
+_ENDED: dict[str, BatchOutcome] = {
+    "batch_expired": "expired",
+    "expired": "expired",
+    "batch_cancelled": "cancelled",
+    "cancelled": "cancelled",
+}
 
 
 def read_results(
@@ -325,7 +334,7 @@ def _folded(row: _Row, folder: Folder, raw: bytes) -> BatchResult:
         return folder.strange(raw)
     code = _code(error)
     if (outcome := _ENDED.get(code)) is not None:
-        return folder.ended(row.custom_id, outcome)  # type: ignore[arg-type]
+        return folder.ended(row.custom_id, outcome)
     return folder.refused(row.custom_id, b'{"error":' + error + b"}")
 
 

@@ -10,6 +10,7 @@ import msgspec
 
 from llm_orchestrator.dialects.batch import (
     MOST_PAGES,
+    REFUSED,
     TAG_KEY,
     Exchange,
     endpoint,
@@ -103,7 +104,9 @@ def poll(batch_id: str, target: Candidate) -> Exchange[BatchStatus]:
 def cancel(batch_id: str, target: Candidate) -> Exchange[BatchStatus]:
     """``POST /batch/jobs/{id}/cancel``."""
     url = address(target, wire_of(target).path, batch_id, "cancel")
-    reply = yield HTTPCall(url)
+    reply = yield HTTPCall(url, also=REFUSED)
+    if reply.status in REFUSED:  # it is over already
+        return (yield from poll(batch_id, target))
     return _status(read(reply, _read_job, target))
 
 

@@ -12,6 +12,7 @@ import msgspec
 from llm_orchestrator import errors
 from llm_orchestrator.dialects.base import where
 from llm_orchestrator.dialects.batch import (
+    REFUSED,
     Exchange,
     endpoint,
     wire_of,
@@ -109,7 +110,9 @@ def poll(batch_id: str, target: Candidate) -> Exchange[BatchStatus]:
 def cancel(batch_id: str, target: Candidate) -> Exchange[BatchStatus]:
     """``POST /batches/{id}/cancel``."""
     url = address(target, wire_of(target).path, batch_id, "cancel")
-    reply = yield HTTPCall(url, headers=JSON)
+    reply = yield HTTPCall(url, headers=JSON, also=REFUSED)
+    if reply.status in REFUSED:  # it is over already
+        return (yield from poll(batch_id, target))
     return _status(read(reply, _read_job, target))
 
 
