@@ -60,6 +60,11 @@ providers:
 
 # parameters: lenient                # or strict: refuse what a model cannot take
 
+# cache:                             # answers that are kept, and given again for nothing
+#   enabled: false
+#   ttl: 86400                       # seconds
+#   backend: store                   # the ledger's database; or memory, or redis
+
 # cost_tracking:
 #   enabled: true
 #   log_path: ./costs.jsonl          # a cost log in JSON lines, beside the ledger
