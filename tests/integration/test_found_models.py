@@ -105,6 +105,16 @@ async def test_a_model_that_only_the_list_knows(config: dict[str, Any], sim: Sim
             await llm.send_request(HELLO, model="sim-none")
 
 
+async def test_a_name_that_is_written_wrong(config: dict[str, Any]) -> None:
+    async with AsyncLLMOrchestrator(config) as llm:
+        with pytest.raises(E.ModelNotFoundError) as caught:
+            await llm.send_request(HELLO, provider="openai", model="oriom-1")
+        assert NEW not in caught.value.suggestions
+        await llm.refresh_models("openai")
+        with pytest.raises(E.ModelNotFoundError, match="did you mean orion-1"):
+            await llm.send_request(HELLO, provider="openai", model="oriom-1")
+
+
 async def refresh_openai(config: dict[str, Any]) -> None:
     async with AsyncLLMOrchestrator(config) as llm:
         await llm.refresh_models("openai")

@@ -10,6 +10,8 @@ import pytest
 
 from llm_orchestrator import AsyncLLMOrchestrator
 from llm_orchestrator import errors as E  # noqa: N812 - one word for many classes
+from llm_orchestrator.simulator import Simulator
+from tests.conformance.rows import ROWS
 from tests.integration.world import HELLO, KEY
 from tests.unit.transport.raw import Exchange, raw
 
@@ -283,3 +285,57 @@ async def test_a_project_without_billing(provider: str, answer: Answer, advice: 
     assert type(error) is E.QuotaExhaustedError
     assert not error.retryable, "waiting does not help"
     assert advice in error.message
+
+
+# ------------------------------------------------------------------ the same by the simulator
+
+
+@pytest.mark.parametrize(
+    "provider, model, variables, kind, advice",
+    [
+        ("bedrock", "sim-profile", {}, E.ModelNotFoundError, "such as us.sim-profile or global."),
+        ("bedrock", "sim-denied", {}, E.PermissionDeniedError, "ask for access in the Bedrock"),
+        ("bedrock", "sim-only-eu-west-1", {}, E.ModelNotFoundError, "or set AWS_REGION"),
+        ("vertex", "sim-only-eu", {}, E.ModelNotFoundError, "not every model is served in"),
+        (
+            "vertex",
+            "gemini-2.5-pro",
+            {"project": "proj-without-billing"},
+            E.QuotaExhaustedError,
+            "enable billing",
+        ),
+    ],
+)
+async def test_places_and_accounts_of_the_simulator(
+    provider: str,
+    model: str,
+    variables: dict[str, str],
+    kind: type[E.OrchestratorError],
+    advice: str,
+    sim: Simulator,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    row = ROWS[provider]
+    for name, value in row.env.items():
+        monkeypatch.setenv(name, value)
+    section = row.section(sim.url, row.key)
+    section["variables"] = {**row.variables, **variables}
+    config = {"active_provider": provider, "providers": {provider: section}}
+    async with AsyncLLMOrchestrator(config) as llm:
+        with pytest.raises(kind) as caught:
+            await llm.send_request(HELLO, model=f"{provider}/{model}")
+    assert advice in caught.value.message
+
+
+async def test_a_session_that_has_expired_at_the_simulator(
+    sim: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = ROWS["bedrock"]
+    for name, value in row.env.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "expired-yesterday-0123456789")
+    config = {"active_provider": "bedrock", "providers": {"bedrock": row.section(sim.url, None)}}
+    async with AsyncLLMOrchestrator(config) as llm:
+        with pytest.raises(E.AuthenticationError, match="aws sso login") as caught:
+            await llm.send_request(HELLO)
+    assert "yesterday" not in str(vars(caught.value))

@@ -155,10 +155,9 @@ class Catalog:
         return [one for one in found if self._offered(None, one)][:n]
 
     def _offered(self, owner: str | None, name: str) -> bool:
-        """Whether asking for the name makes sense: its model is there, or has a successor."""
+        """Whether the model was still offered when the prices were read."""
         model = self.resolve(name, owner)
-        today = dt.datetime.now(dt.UTC).date().isoformat()
-        return model.retired is None or model.retired > today
+        return model.retired is None or model.retired > self.version
 
     def current(self, model: Model, at: dt.date | None = None) -> Model:
         """The model itself while it is offered, else the successor that is; itself without one."""

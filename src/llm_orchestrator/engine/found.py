@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 
-from llm_orchestrator.catalog import Catalog
+from llm_orchestrator.catalog import Catalog, naming
 from llm_orchestrator.errors import StoreError
 from llm_orchestrator.providers.accounts import account
 from llm_orchestrator.types.model import Model
@@ -82,6 +82,13 @@ class Found:
             reading.wait(_SHORT_S)
         return next((one for one in providers if name in self._of(one)), None)
 
+    def near(self, name: str, provider: str | None) -> list[str]:
+        """Names that are written like this one: of the provider's list, else of the catalogue."""
+        listed = self._of(provider) if provider else {}
+        if listed:
+            return naming.near(name, listed, 3)
+        return self._catalog.near(name, provider=provider)
+
     async def read(self) -> None:
         """See to it that the store was read in the last seconds, or cannot be."""
         if (reading := self._begin()) is not None:
@@ -96,7 +103,7 @@ class Found:
             return
         done = _aside("llmo-models-write", lambda: self._write(lists))
         if not await asyncio.to_thread(done.wait, 2 * _PATIENCE_S):
-            self._warn("the store does not answer")
+            self._warn("the store does not answer.")
 
     def _begin(self) -> threading.Event | None:
         """A reading under way, begun now if the last is too old; `None` if there is no need."""

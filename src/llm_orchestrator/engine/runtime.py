@@ -232,7 +232,7 @@ class Runtime(msgspec.Struct, kw_only=True):
                 f"{said}; the catalogue knows this model, so either the account may not use it or "
                 f"the API does not begin at {row.base_url} (base_url)"
             )
-        elif near := self.catalog.near(name, provider=error.provider):
+        elif near := self.found.near(name, error.provider):
             error.suggestions = tuple(near)
             error.message = f"{said}; did you mean {' or '.join(near)}?"
         elif row is not None:

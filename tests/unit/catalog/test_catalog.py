@@ -191,7 +191,7 @@ def test_near_names(catalog: Catalog) -> None:
     assert catalog.near("gpt-4o-mni")[0] == "gpt-4o-mini"
     assert catalog.near("cluade-haiku")[0] == "claude-haiku"
     assert len(catalog.near("gpt", n=5)) == 5
-    assert catalog.near("lama-3.3-70b-versatile", provider="groq")[0] == "llama-3.3-70b-versatile"
+    assert catalog.near("openai/gpt-os-120b", provider="groq")[0] == "openai/gpt-oss-120b"
     assert catalog.near("zzzzzzzzzzzzzz") == []
     # What is offered no more is no help.
     assert catalog.resolve("gemini-1.5-pro").retired
