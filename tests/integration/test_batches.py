@@ -29,12 +29,15 @@ NAMES = (
     "together",
     "azure",
     "perplexity",
+    "openrouter",
 )
-UNTAGGED = {"anthropic"}
+UNTAGGED = {"anthropic", "openrouter"}
 UNPRICED = {"azure"}
 """Whose batches have no price that we know."""
 SILENT = {"together"}
 """Those that count nothing."""
+ENDLESS = {"openrouter"}
+"""Those that cannot be cancelled."""
 NOTHING_PARTIAL = {"gemini"}
 """Those that deliver nothing of what ended early."""
 Open = Callable[..., Account]
@@ -133,6 +136,10 @@ async def test_what_was_answered_before_a_cancellation_is_read_and_paid(
     account.sim.set_batches(queue=0, item=10, validation=1)
     status = await account.submit(asks(60))
     account.sim.advance(200)
+    if name in ENDLESS:
+        with pytest.raises(UnsupportedError, match="cancelling"):
+            await account.drive(account.room.cancel(status.id, account.target))
+        return
     status = await account.drive(account.room.cancel(status.id, account.target))
     assert not status.state.over or status.state is BatchState.CANCELLED
     account.sim.advance(60)

@@ -129,10 +129,10 @@ class Folder:
             return self.failed(custom_id, error)
         return BatchResult(custom_id, "succeeded", response, vectors, None, response.usage)
 
-    def refused(self, custom_id: str | None, body: bytes) -> BatchResult:
-        """An error that came without the reply that it was in."""
-        error = self._dialect.error(HTTPReply(0, {}, body), self._target)
-        error.status_code = None
+    def refused(self, custom_id: str | None, body: bytes, status: int = 0) -> BatchResult:
+        """An error that came without the reply that it was in, or with its status alone."""
+        error = self._dialect.error(HTTPReply(status, {}, body), self._target)
+        error.status_code = status or None
         return self.failed(custom_id, error)
 
     def failed(self, custom_id: str | None, error: errors.OrchestratorError) -> BatchResult:

@@ -262,13 +262,23 @@ def test_rows_that_were_never_answered_say_why() -> None:
         error = {"code": code, "message": "not done"}
         return {"custom_id": custom_id, "response": None, "error": error}
 
+    typed = {"type": "batch_expired", "message": "not done"}
+    wrong = {"type": "invalid_request_error", "message": "no"}
     found = read(
-        row("a1", "batch_expired"), row("a2", "batch_cancelled"), row("a3", "request_timeout")
+        row("a1", "batch_expired"),
+        row("a2", "batch_cancelled"),
+        row("a3", "request_timeout"),
+        {"custom_id": "a4", "response": None, "error": typed},
+        {"custom_id": "a5", "response": None, "error": wrong},
+        {"custom_id": "a6", "error": "no words"},
     )
     assert {key: one.outcome for key, one in found.items()} == {
         "a1": "expired",
         "a2": "cancelled",
         "a3": "retryable",
+        "a4": "expired",
+        "a5": "failed",
+        "a6": "retryable",
     }
     assert found["a3"].error.message == "not done"
 

@@ -332,10 +332,11 @@ def _folded(row: _Row, folder: Folder, raw: bytes) -> BatchResult:
         return folder.answer(row.custom_id, response.status_code or 0, b"", {})
     if error in _NOTHING:
         return folder.strange(raw)
-    code = _code(error)
-    if (outcome := _ENDED.get(code)) is not None:
-        return folder.ended(row.custom_id, outcome)
-    return folder.refused(row.custom_id, b'{"error":' + error + b"}")
+    words = _words(error)
+    if (ending := next((_ENDED[word] for word in words if word in _ENDED), None)) is not None:
+        return folder.ended(row.custom_id, ending)
+    status = 400 if any(word.startswith("invalid_request") for word in words) else 0
+    return folder.refused(row.custom_id, b'{"error":' + error + b"}", status)
 
 
 def _plain(body: msgspec.Raw) -> bytes:
@@ -344,12 +345,15 @@ def _plain(body: msgspec.Raw) -> bytes:
     return msgspec.json.decode(found, type=str).encode() if found[:1] == b'"' else found
 
 
-class _Code(msgspec.Struct):
+class _Words(msgspec.Struct):
     code: Any = None
+    type: Any = None
 
 
-def _code(error: bytes) -> str:
+def _words(error: bytes) -> tuple[str, str]:
+    """Code and type of an error; some servers have only one of them."""
     try:
-        return str(msgspec.json.decode(error, type=_Code).code)
+        found = msgspec.json.decode(error, type=_Words)
     except UNREADABLE:
-        return ""
+        return "", ""
+    return str(found.code), str(found.type)
