@@ -23,6 +23,7 @@ from llm_orchestrator.pipeline.record import call_row, hit_row
 from llm_orchestrator.pipeline.sender import Sender
 from llm_orchestrator.pipeline.speed import Speed
 from llm_orchestrator.providers.resolve import Directory
+from llm_orchestrator.providers.table import TABLE
 from llm_orchestrator.store.costlog import CostLog
 from llm_orchestrator.store.ledger import Ledger
 from llm_orchestrator.store.rows import CallRow
@@ -230,15 +231,14 @@ class Runtime(msgspec.Struct, kw_only=True):
         if row is not None and self.catalog.resolve(name, row.name).known:
             error.message = (
                 f"{said}; the catalogue knows this model, so either the account may not use it or "
-                f"the API does not begin at {row.base_url} (base_url)"
+                f"the API does not begin at {_begins(row)}"
             )
         elif near := self.found.near(name, error.provider):
             error.suggestions = tuple(near)
             error.message = f"{said}; did you mean {' or '.join(near)}?"
         elif row is not None:
             error.message = (
-                f"{said}; is that the model's name, and does the API begin at {row.base_url} "
-                "(base_url)?"
+                f"{said}; is that the model's name, and does the API begin at {_begins(row)}?"
             )
         error.args = (error.message,)
 
@@ -257,6 +257,13 @@ class Runtime(msgspec.Struct, kw_only=True):
         self.under_way.discard(call)
         if self.closed and self.costlog is not None and not self.under_way:
             self.costlog.close()
+
+
+def _begins(row: Provider) -> str:
+    """Where the API is said to begin, and where the provider's own does if that is elsewhere."""
+    own = TABLE[row.name].base_url if row.name in TABLE else ""
+    other = "" if own in {"", row.base_url} or "{" in own else f"; the provider's own is {own}"
+    return f"{row.base_url} (base_url{other})"
 
 
 def _as_json(request: Request) -> str | None:
