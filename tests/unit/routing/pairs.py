@@ -1,7 +1,9 @@
 """Answers to one prompt: those that say the same, and those that do not."""
 
 CAPITAL = "What is the capital of France?"
-CHOICE = "Which gas do plants take in?\nA. Oxygen\nB. Carbon dioxide\nC. Nitrogen\nD. Helium\nAnswer:"
+CHOICE = (
+    "Which gas do plants take in?\nA. Oxygen\nB. Carbon dioxide\nC. Nitrogen\nD. Helium\nAnswer:"
+)
 INLINE = "Pick the largest planet: (A) Mars (B) Jupiter (C) Venus"
 SEVERAL = "Select all that apply.\nA) red\nB) green\nC) blue"
 COUNT = "Anna has 3 apples and buys 12 more. How many apples does she have?"

@@ -42,6 +42,7 @@ _SENTENCE_END = re.compile(
 )
 _LETTER = re.compile(r"\A\W*[A-Z]\b")
 _LINK = re.compile(r"\b(?:so|thus|hence|therefore|and|the|my|final)\b", re.IGNORECASE)
+_FEW_WORDS = 3
 _TAIL = 6000
 """Characters of a text's end in which an answer is looked for."""
 
@@ -170,7 +171,7 @@ def _unmarked(text: str, question: Question) -> Iterator[Found]:
         return
     lines = [line for line in text.splitlines() if line.strip()]
     if len(lines) == 1 or (question.literal and text.startswith("```")):
-        yield Found(text if question.literal else first_part(text, question), marked=len(text) < 80)
+        yield from _one_line(text, question)
         return
     if question.literal:
         fenced = re.findall(r"```\w*\n(.*?)\n```", text, re.DOTALL)
@@ -180,6 +181,19 @@ def _unmarked(text: str, question: Question) -> Iterator[Found]:
     if not question.numeric and all(len(line) < 60 for line in lines) and words.items(text):
         yield Found(text)
     elif not question.boolean:
+        yield Found(last_sentence(text), marked=False)
+
+
+def _one_line(text: str, question: Question) -> Iterator[Found]:
+    """A single line is the answer; of several sentences a first one that is hardly more than one
+    word, or the last one where it has the number that was asked for.
+    """
+    first = first_part(text, question)
+    if question.literal or len(first) >= len(text.rstrip(" .!?\n")) - 1:
+        yield Found(text)
+    elif len(first.split()) <= _FEW_WORDS:
+        yield Found(first)
+    else:
         yield Found(last_sentence(text), marked=False)
 
 

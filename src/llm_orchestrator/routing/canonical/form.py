@@ -94,30 +94,41 @@ def _ends(value: Fraction | float) -> bool:
 
 
 def sets(answers: Sequence[Canonical | None]) -> list[list[int]]:
-    """The positions of answers that say the same, the largest set first; ``None`` is in no set."""
-    found: list[list[int]] = []
-    for position in _plainest_last(answers):
-        answer = answers[position]
-        fitting = [
-            group
-            for group in found
-            if answer is not None
-            and all(same(answer, other) for at in group if (other := answers[at]) is not None)
-        ]
-        if fitting:
-            max(fitting, key=len).append(position)
-        elif answer is not None:
-            found.append([position])
-    for group in found:
-        group.sort()
+    """The positions of answers that say the same, the largest set first; ``None`` is in no set.
+
+    What has no unit joins those that say the same with one, unless it may be several of them.
+    """
+    units_of = [None if answer is None else answer.unit for answer in answers]
+    found = _grouped(answers, [at for at, unit in enumerate(units_of) if unit])
+    alone: list[list[int]] = []
+    for group in _grouped(answers, [at for at, unit in enumerate(units_of) if unit == ""]):
+        fitting = [other for other in found if _any_same(answers, group[0], other)]
+        most = max(map(len, fitting), default=0)
+        largest = [other for other in fitting if len(other) == most]
+        if len(largest) == 1:
+            largest[0] += group
+        else:
+            alone.append(group)
+    found = [sorted(group) for group in (*found, *alone)]
     return sorted(found, key=lambda group: (-len(group), group[0]))
 
 
-def _plainest_last(answers: Sequence[Canonical | None]) -> Iterable[int]:
-    """Answers with a unit first: those without join the largest set that they fit."""
-    return sorted(
-        range(len(answers)),
-        key=lambda at: ((answer := answers[at]) is None or not answer.unit, at),
+def _grouped(answers: Sequence[Canonical | None], positions: Iterable[int]) -> list[list[int]]:
+    found: list[list[int]] = []
+    for at in positions:
+        for group in found:
+            if all(_any_same(answers, at, [other]) for other in group):
+                group.append(at)
+                break
+        else:
+            found.append([at])
+    return found
+
+
+def _any_same(answers: Sequence[Canonical | None], at: int, others: Iterable[int]) -> bool:
+    one = answers[at]
+    return one is not None and any(
+        other is not None and same(one, other) for other in map(answers.__getitem__, others)
     )
 
 

@@ -77,11 +77,9 @@ def _text(text: str, question: Question, *, marked: bool) -> Canonical | None:
         return _boolean(said, marked=marked)
     math = plain.short(plain.formula(bare))
     form = _amount(math, question, marked=marked)
-    if form is None and not marked and not question.boolean:
-        closing = _CLOSING.search(math)
-        form = _amount(closing[1], question, marked=False) if closing else None
-        if form is not None or question.numeric:
-            return form or _lone_number(text, question)
+    if not marked:
+        # A sentence out of a text: only a number in it can be the answer.
+        return form or _closing(math, text, question)
     if form is None:
         form = _several(math, bare, question, marked=marked) or _formula(math, marked=marked)
     if form is None and question.numeric:
@@ -195,6 +193,12 @@ def _lone_number(text: str, question: Question) -> Canonical | None:
     if len(set(map(_digits, found))) > 1:
         return None
     return _amount(found[0], question, marked=False) if found else None
+
+
+def _closing(math: str, text: str, question: Question) -> Canonical | None:
+    found = _CLOSING.search(math)
+    form = _amount(found[1], question, marked=False) if found else None
+    return form or (_lone_number(text, question) if question.numeric else None)
 
 
 def _digits(number: str) -> str:
