@@ -8,6 +8,7 @@ from aiohttp import web
 
 from llm_orchestrator.simulator.anthropic.batches import AnthropicBatches
 from llm_orchestrator.simulator.batches.control import BatchControl
+from llm_orchestrator.simulator.cohere.batches import CohereBatches
 from llm_orchestrator.simulator.compat.batches import (
     AzureBatches,
     DeepInfraBatches,
@@ -41,6 +42,9 @@ def batch_routes(world: World) -> Iterator[web.RouteDef]:
     for prefix, version in (("/gemini", VERSIONS), ("", _BETA)):
         yield from files.routes(prefix, version)
         yield from gemini.routes(prefix, version)
+    cohere = CohereBatches(world)
+    for prefix in ("/cohere", ""):
+        yield from cohere.routes(prefix)
     azure = AzureBatches(world)
     yield from azure.routes("/azure/openai/v1")
     yield from azure.dated("/azure/openai")

@@ -86,6 +86,10 @@ class Files:
         mine = (f for f in self._files.values() if (f.provider, f.account) == (provider, account))
         return [file for file in reversed(list(mine)) if not file.gone(now)]
 
+    def every(self) -> list[StoredFile]:
+        """All files of everyone, oldest first."""
+        return list(self._files.values())
+
     def clear(self) -> None:
         """Forget all files."""
         self._files.clear()
