@@ -10,7 +10,7 @@ from llm_orchestrator.routing.base import Answer, Offer, Step
 from llm_orchestrator.routing.judging import Judge
 from llm_orchestrator.routing.learned import Learned
 from llm_orchestrator.routing.makers import maker_of
-from llm_orchestrator.routing.phrases import fault
+from llm_orchestrator.routing.phrases import Phrases, fault
 from llm_orchestrator.routing.running import together
 from llm_orchestrator.routing.signals import Case, Judgement, Scorer, Stage
 from llm_orchestrator.types.request import Request
@@ -26,7 +26,8 @@ class Agreement:
 
     Answers that are there already count; only where none of them is of another maker, one is
     asked. Where there is no other maker, the scorer tells, else the model is asked again (`k`
-    answers in all). Answers that cannot be compared are judged by a model.
+    answers in all). Answers that cannot be compared are judged by the model ``judge``; where none is
+    named, by their words, which costs nothing and finds little but refusals and doubts.
     """
 
     name = "agreement"
@@ -36,7 +37,7 @@ class Agreement:
     ) -> None:
         self._scorer = scorer
         self._alone = Learned(scorer) if scorer is not None else SelfConsistency(k)
-        self._open = Judge(judge)
+        self._open = Phrases() if judge is None else Judge(judge)
 
     async def __call__(self, case: Case) -> Judgement:
         """Costs at most one answer of the cheapest model of another maker."""
@@ -75,7 +76,7 @@ class Agreement:
             if found.confidence is not None:
                 return _noted(found, "learned: answers to this cannot be compared")
         found = await self._open(case)
-        return _noted(found, "judge: answers to this cannot be compared")
+        return _noted(found, f"{self._open.name}: answers to this cannot be compared")
 
     def _judged(
         self,
