@@ -96,9 +96,7 @@ def module(name: str) -> str:
 
 def script(name: str) -> str:
     """The text of `store/ddl_<name>.sql`."""
-    head = (
-        "-- Made by tools/build_sql.py from the tables and views: do not edit.\n"
-    )
+    head = "-- Made by tools/build_sql.py from the tables and views: do not edit.\n"
     return head + "".join(f"\n{statement};\n" for statement in ddl(name))
 
 

@@ -5,12 +5,12 @@ is known. It is admitted only where spent + held + its hold stay within the cap.
 knows counts as spent up to its hold.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
 
-from llm_orchestrator.store.matching import Charge, Key
+from llm_orchestrator.store.matching import Charges, Key
 from llm_orchestrator.store.rows import AttemptRow, SettlementRow
 from llm_orchestrator.types.budget import Alert, Refusal
 from llm_orchestrator.types.money import Pico
@@ -31,18 +31,13 @@ class Window(msgspec.Struct):
 
 
 class Hold(NamedTuple):
-    """What one attempt holds in one window, or what is counted there for its unknown cost."""
+    """What one attempt holds in each of its windows, or what its unknown cost counts there."""
 
     attempt_id: str
-    budget_id: str
-    window_key: str
+    windows: str
+    """Keys of windows, as lines."""
     hold_pico: Pico
     unknown: bool = False
-
-    @property
-    def key(self) -> Key:
-        """The window."""
-        return Key(self.budget_id, self.window_key)
 
 
 class Reached(NamedTuple):
@@ -58,7 +53,7 @@ class Reached(NamedTuple):
 
 
 ORPHANS = (
-    "SELECT DISTINCT h.attempt_id FROM budget_holds AS h"
+    "SELECT h.attempt_id FROM budget_holds AS h"
     " LEFT JOIN attempts AS a ON a.attempt_id = h.attempt_id"
     " LEFT JOIN executors AS e ON e.executor_id = a.executor_id"
     " WHERE NOT h.unknown AND (e.executor_id IS NULL OR e.ended_at IS NOT NULL)"
@@ -70,13 +65,12 @@ class Entry(msgspec.Struct):
     """What a transaction does: rows to insert, and what becomes of holds and windows."""
 
     at_us: int
-
     attempts: Sequence[AttemptRow] = ()
     settlements: Sequence[SettlementRow] = ()
     windows: dict[Key, Window] = {}
     """All that were looked at."""
     changed: set[Key] = set()
-    held: dict[str, list[Hold]] = {}
+    held: dict[str, Hold] = {}
     """New holds by attempt."""
     gone: list[str] = []
     """Attempts that hold nothing any more."""
@@ -90,79 +84,90 @@ class Entry(msgspec.Struct):
     alerts: list[Alert] = []
     """Those of them that this transaction is the first to see."""
 
-    def admit(
-        self, attempts: Sequence[AttemptRow], charged: Mapping[str, Sequence[Charge]]
-    ) -> None:
+    def admit(self, attempts: Sequence[AttemptRow], charged: Mapping[str, Charges]) -> None:
         """Hold what fits. Who does not fit is refused, and all others go on."""
         if not charged:
             self.attempts = attempts
             return
-        admitted = []
+        self.attempts = admitted = []
+        windows, held = self.windows, self.held
         for row in attempts:
-            # A budget that was removed a moment ago has no window.
-            own = [one for one in charged.get(row.attempt_id, ()) if one.key in self.windows]
-            refusal = self._refusal(row, own)
-            if refusal is not None:
-                self.refused[row.attempt_id] = refusal
+            charges = charged.get(row.attempt_id)
+            if charges is None:
+                admitted.append(row)
                 continue
+            amount = row.hold_pico
+            # A budget that was removed a moment ago has no window.
+            own = [found for key in charges.keys if (found := windows.get(key))]
+            if amount is None or any(amount > found.free_pico for found in own):
+                if refusal := self._refusal(amount, charges):
+                    self.refused[row.attempt_id] = refusal
+                else:
+                    admitted.append(row)
+                continue
+            for found in own:
+                found.held_pico += amount
+            if len(own) == len(charges.keys):
+                self.changed.update(charges.keys)
+            else:
+                self.changed.update(key for key in charges.keys if key in windows)
+            held[row.attempt_id] = Hold(row.attempt_id, charges.text, amount)
             admitted.append(row)
-            amount = row.hold_pico or 0
-            for one in own:
-                self.windows[one.key].held_pico += amount
-                self.changed.add(one.key)
-            if own:
-                self.held[row.attempt_id] = [Hold(row.attempt_id, *one.key, amount) for one in own]
-        self.attempts = admitted
 
-    def _refusal(self, row: AttemptRow, charges: Sequence[Charge]) -> Refusal | None:
-        for one in charges:
-            window = self.windows[one.key]
-            if row.hold_pico is None or row.hold_pico > window.free_pico:
+    def _refusal(self, amount: Pico | None, charges: Charges) -> Refusal | None:
+        for one in charges.items:
+            window = self.windows.get(one.key)
+            if window is not None and (amount is None or amount > window.free_pico):
                 return Refusal(
                     budget=msgspec.structs.replace(one.budget, cap_pico=window.cap_pico),
                     subject=one.subject,
                     spent_pico=window.spent_pico,
                     held_pico=window.held_pico,
-                    hold_pico=row.hold_pico,
+                    hold_pico=amount,
                     resets_at=one.span.ends_at,
                 )
         return None
 
-    def settle(
-        self, settlements: Sequence[SettlementRow], holds: Mapping[str, Sequence[Hold]]
-    ) -> None:
+    def settle(self, settlements: Sequence[SettlementRow], holds: Mapping[str, Hold]) -> None:
         """Release holds, and count costs instead."""
         self.settlements = settlements
+        held = self.held
         for row in settlements:
             attempt_id, cost = row.attempt_id, row.cost_pico
-            own = self.held.get(attempt_id)
-            if own is not None:  # it came and went within this group
-                self._move(own, cost)
+            hold = held.get(attempt_id)
+            if hold is not None:  # it came and went within this group
+                self._move(hold, cost)
                 if cost is None:
-                    self.held[attempt_id] = [one._replace(unknown=True) for one in own]
+                    held[attempt_id] = hold._replace(unknown=True)
                 else:
-                    del self.held[attempt_id]
-            elif attempt_id in holds:
-                self._move(holds[attempt_id], cost)
+                    del held[attempt_id]
+                continue
+            hold = holds.get(attempt_id)
+            if hold is not None:
+                self._move(hold, cost)
                 (self.lost if cost is None else self.gone).append(attempt_id)
 
-    def lose(self, holds: Mapping[str, Sequence[Hold]]) -> None:
+    def lose(self, holds: Iterable[Hold]) -> None:
         """Count the holds of attempts that nobody will settle as spent."""
-        for attempt_id, own in holds.items():
-            self._move(own, None)
-            self.lost.append(attempt_id)
+        for hold in holds:
+            self._move(hold, None)
+            self.lost.append(hold.attempt_id)
 
-    def _move(self, holds: Sequence[Hold], cost: Pico | None) -> None:
-        for one in holds:
-            window = self.windows.get(one.key)
+    def _move(self, hold: Hold, cost: Pico | None) -> None:
+        """From held, or unknown, to spent; as unknown where there is no cost."""
+        amount = hold.hold_pico
+        for key in hold.windows.split("\n"):
+            window = self.windows.get(key)
             if window is None:
                 continue
-            if one.unknown:
-                window.spent_pico -= one.hold_pico
-                window.unknown_pico -= one.hold_pico
+            if hold.unknown:
+                window.spent_pico -= amount
+                window.unknown_pico -= amount
             else:
-                window.held_pico -= one.hold_pico
+                window.held_pico -= amount
             if cost is None:
-                window.unknown_pico += one.hold_pico
-            window.spent_pico += one.hold_pico if cost is None else cost
-            self.changed.add(one.key)
+                window.unknown_pico += amount
+                window.spent_pico += amount
+            else:
+                window.spent_pico += cost
+            self.changed.add(key)

@@ -165,11 +165,10 @@ CREATE TABLE budget_windows (
 
 CREATE TABLE budget_holds (
   attempt_id TEXT NOT NULL,
-  budget_id TEXT NOT NULL,
-  window_key TEXT NOT NULL,
+  windows TEXT NOT NULL,
   hold_pico BIGINT NOT NULL,
   unknown BOOLEAN DEFAULT false NOT NULL,
-  PRIMARY KEY (attempt_id, budget_id)
+  PRIMARY KEY (attempt_id)
 );
 
 CREATE TABLE budget_alerts (

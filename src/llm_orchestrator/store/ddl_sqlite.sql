@@ -161,16 +161,17 @@ CREATE TABLE budget_windows (
   unknown_pico BIGINT DEFAULT 0 NOT NULL,
   updated_at BIGINT NOT NULL,
   PRIMARY KEY (budget_id, window_key)
-);
+)
+ WITHOUT ROWID;
 
 CREATE TABLE budget_holds (
   attempt_id TEXT NOT NULL,
-  budget_id TEXT NOT NULL,
-  window_key TEXT NOT NULL,
+  windows TEXT NOT NULL,
   hold_pico BIGINT NOT NULL,
   unknown BOOLEAN DEFAULT false NOT NULL,
-  PRIMARY KEY (attempt_id, budget_id)
-);
+  PRIMARY KEY (attempt_id)
+)
+ WITHOUT ROWID;
 
 CREATE TABLE budget_alerts (
   budget_id TEXT NOT NULL,

@@ -1,7 +1,7 @@
 """Which budgets an attempt is charged to."""
 
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple, Protocol
+from collections.abc import Iterable
+from typing import NamedTuple, Protocol, TypeAlias
 
 import msgspec
 
@@ -10,8 +10,23 @@ from llm_orchestrator.types.budget import Budget
 
 _KEPT = 4096
 """Callers whose charges are remembered."""
+_EVER = 2**63
 RUN = "run"
 """The tag that says which run an attempt belongs to."""
+
+Key: TypeAlias = str
+"""A budget in one of its periods, of one subject: ``bud_1 2026-11/ana``."""
+
+
+def make_key(budget_id: str, window_key: str) -> Key:
+    """The key of a window."""
+    return f"{budget_id} {window_key}"
+
+
+def split_key(key: Key) -> tuple[str, str]:
+    """The budget's id, and the key of the window in it."""
+    budget_id, _, window_key = key.partition(" ")
+    return budget_id, window_key
 
 
 class Spender(Protocol):
@@ -39,13 +54,6 @@ class Caller(NamedTuple):
     started_at: int
 
 
-class Key(NamedTuple):
-    """A budget in one of its periods, of one subject."""
-
-    budget_id: str
-    window: str
-
-
 class Charge(NamedTuple):
     """A window that an attempt is charged to, and what it is called."""
 
@@ -53,6 +61,21 @@ class Charge(NamedTuple):
     budget: Budget
     subject: str
     span: Span
+
+
+class Charges(msgspec.Struct, frozen=True, eq=False):
+    """All windows of one caller; the same object as long as nothing of it changes."""
+
+    items: tuple[Charge, ...] = ()
+    keys: tuple[Key, ...] = ()
+    """In order."""
+    text: str = ""
+    """The keys as lines."""
+    start_us: int = 0
+    end_us: int = _EVER
+
+
+NOTHING = Charges()
 
 
 class Book:
@@ -65,23 +88,33 @@ class Book:
             self._of.setdefault((one.scope, one.subject), []).append(one)
         scopes = {one.scope for one in self.budgets.values()}
         self._tags = bool(scopes & {"tag", "run"})
-        self._callers: dict[tuple[str | None, ...], list[tuple[Budget, str]]] = {}
-        self._spans: dict[tuple[str, str], Span] = {}
+        self._known: dict[tuple[str | None, ...], Charges] = {}
 
     def __bool__(self) -> bool:
         return bool(self.budgets)
 
-    def charges(self, spender: Spender) -> Sequence[Charge]:
-        """The windows that are charged, in the order of their keys."""
+    def charges(self, spender: Spender) -> Charges:
+        """The windows that are charged."""
         if not self.budgets:
-            return ()
+            return NOTHING
         caller = (spender.session_id, spender.user_id, spender.key_id, spender.tags)
-        found = self._callers.get(caller)
-        if found is None:
-            if len(self._callers) >= _KEPT:
-                self._callers.clear()
-            found = self._callers[caller] = self._matching(spender)
-        return [self._charge(budget, subject, spender.started_at) for budget, subject in found]
+        found = self._known.get(caller)
+        if found is None or not found.start_us <= spender.started_at < found.end_us:
+            if len(self._known) >= _KEPT:
+                self._known.clear()
+            found = self._known[caller] = self._find(spender)
+        return found
+
+    def _find(self, spender: Spender) -> Charges:
+        pairs = self._matching(spender)
+        items = [_charge(budget, subject, spender.started_at) for budget, subject in pairs]
+        items.sort(key=lambda one: one.key)
+        if not items:
+            return NOTHING
+        keys = tuple(one.key for one in items)
+        ends = [one.span.end_us for one in items if one.span.end_us is not None]
+        start = max(one.span.start_us for one in items)
+        return Charges(tuple(items), keys, "\n".join(keys), start, min(ends, default=_EVER))
 
     def _matching(self, spender: Spender) -> list[tuple[Budget, str]]:
         found = [(one, "") for one in self._of.get(("global", ""), ())]
@@ -99,19 +132,21 @@ class Book:
                 found += self._for("tag", f"{name}={value}", name)
             if run := tags.get(RUN):
                 found += self._for("run", run, "")
-        return sorted(found, key=lambda pair: (pair[0].id, pair[1]))
+        return found
 
     def _for(self, scope: str, subject: str, each: str) -> list[tuple[Budget, str]]:
         """The budgets of one subject, and those of each where it has none of its own."""
         own = self._of.get((scope, subject), [])
         periods = {one.period for one in own}
         rest = [one for one in self._of.get((scope, each), ()) if one.period not in periods]
-        return [(one, "") for one in own] + [(one, subject) for one in rest]
+        return [(one, "") for one in own] + [(one, _one_line(subject)) for one in rest]
 
-    def _charge(self, budget: Budget, subject: str, at_us: int) -> Charge:
-        place = (budget.period, budget.zone)
-        now = self._spans.get(place)
-        if now is None or at_us < now.start_us or (now.end_us is not None and at_us >= now.end_us):
-            now = self._spans[place] = span(budget.period, budget.zone, at_us)
-        window = f"{now.key}/{subject}" if subject else now.key
-        return Charge(Key(budget.id, window), budget, subject, now)
+
+def _charge(budget: Budget, subject: str, at_us: int) -> Charge:
+    then = span(budget.period, budget.zone, at_us)
+    window = f"{then.key}/{subject}" if subject else then.key
+    return Charge(make_key(budget.id, window), budget, subject, then)
+
+
+def _one_line(subject: str) -> str:
+    return " ".join(subject.split()) if "\n" in subject or "\r" in subject else subject

@@ -17,7 +17,7 @@ from llm_orchestrator.store.executor import Executor
 from llm_orchestrator.store.rows import Group, Row
 from llm_orchestrator.store.sql_sqlite import HEAD
 from llm_orchestrator.store.till import Plan
-from llm_orchestrator.store.till_sqlite import SQLiteDrawer
+from llm_orchestrator.store.till_sqlite import Memory, SQLiteDrawer
 
 _REVISION = int(HEAD)
 _CHUNK = 64
@@ -59,6 +59,7 @@ class SQLiteBackend:
         self.timeout_s = timeout_s
         self._connection: sqlite3.Connection | None = None
         self._statements: dict[tuple[str, tuple[str, ...], int], str] = {}
+        self._memory = Memory()
         self._inode = 0
         self._looked = 0.0
 
@@ -140,7 +141,7 @@ class SQLiteBackend:
             attempts: Sequence[Row] = group.attempts
             settlements: Sequence[Row] = group.settlements
             if plan is not None:
-                drawer = SQLiteDrawer(connection)
+                drawer = SQLiteDrawer(connection, self._memory)
                 entry = plan(drawer, group)
                 drawer.put(entry)
                 attempts, settlements = entry.attempts, entry.settlements
@@ -149,6 +150,7 @@ class SQLiteBackend:
             self._insert(connection, "calls", group.calls)
             connection.execute("COMMIT")
         except BaseException:
+            self._memory.forget()
             _roll_back(connection)
             raise
         return entry
@@ -235,10 +237,12 @@ class SQLiteBackend:
 
     def execute(self, sql: str, parameters: Sequence[object] = ()) -> int:
         """Run one statement that changes rows, by itself; how many."""
+        self._memory.forget()
         return self._connected().execute(sql, parameters).rowcount
 
     def close(self) -> None:
         """Disconnect; `write` connects again."""
+        self._memory.forget()
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()

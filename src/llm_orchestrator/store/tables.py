@@ -226,6 +226,7 @@ budget_windows = Table(
     Column("held_pico", BigInteger, nullable=False, server_default=text("0")),
     Column("unknown_pico", BigInteger, nullable=False, server_default=text("0")),
     _int("updated_at", null=False),
+    sqlite_with_rowid=False,  # half the pages, which every commit pays for
 )
 """What was spent and is held of a budget in one of its periods (``2026-11``, ``2026-11-20``).
 
@@ -237,12 +238,13 @@ budget_holds = Table(
     "budget_holds",
     metadata,
     Column("attempt_id", Text, primary_key=True, nullable=False),
-    Column("budget_id", Text, primary_key=True, nullable=False),
-    _text("window_key", null=False),
+    _text("windows", null=False),
     _int("hold_pico", null=False),
     _bool("unknown"),
+    sqlite_with_rowid=False,
 )
-"""What an attempt that is not settled holds; gone when it is.
+"""What an attempt that is not settled holds in each of its windows (lines of budget and window
+key); gone when it is.
 
 One of unknown cost stays, and counts as spent, until somebody knows better.
 """

@@ -6,7 +6,7 @@ from typing import Protocol, TypeAlias
 
 from llm_orchestrator.store.balance import Entry, Hold, Reached, Window
 from llm_orchestrator.store.budgets import Table, put_budget, read_budgets
-from llm_orchestrator.store.matching import Book, Charge, Key, Spender
+from llm_orchestrator.store.matching import Book, Charges, Key, Spender, split_key
 from llm_orchestrator.store.periods import span_of
 from llm_orchestrator.store.rows import AttemptRow, Group, SettlementRow
 from llm_orchestrator.types.budget import Alert, Budget, Refusal
@@ -84,14 +84,14 @@ class Till:
 
     def covers(self, spender: Spender) -> bool:
         """Whether it is under a budget that this process knows of."""
-        return bool(self.book.charges(spender))
+        return bool(self.book.charges(spender).keys)
 
     def room(self, spender: Spender) -> tuple[Pico, Pico] | None:
         """What the tightest budget has left: now, and once all others under way were free.
 
         As it was last seen; ``None`` when there is none, or none was seen yet.
         """
-        found = [w for c in self.book.charges(spender) if (w := self._seen.get(c.key))]
+        found = [w for key in self.book.charges(spender).keys if (w := self._seen.get(key))]
         if not found:
             return None
         return min(w.free_pico for w in found), min(w.cap_pico - w.spent_pico for w in found)
@@ -119,8 +119,7 @@ class Till:
         for *place, spent, cap, owner in list(table.query(_UNTOLD, (lately,))):
             budget = self.book.budgets.get(place[0])
             if budget is not None and table.execute(_ADOPT, (self._executor_id, *place, owner)):
-                key, window = Key(place[0], place[1]), Window(cap, spent)
-                self._alerted(make_alert(budget, key, place[2], window))
+                self._alerted(make_alert(budget, place[1], place[2], Window(cap, spent)))
 
     def plan(self, group: Group, *, admit: bool) -> Plan | None:
         """What to do with a group: of new rows, or of rows that were kept for a while."""
@@ -144,28 +143,26 @@ class Till:
         self,
         drawer: Drawer,
         group: Group,
-        charged: Mapping[str, Sequence[Charge]],
+        charged: Mapping[str, Charges],
         lost: Sequence[str] = (),
     ) -> Entry:
         entry = Entry(at_us=time.time_ns() // 1000)
         settlements = self._heard(entry, group.settlements)
         ended = [row.attempt_id for row in settlements]
-        holds = drawer.holds([*ended, *lost]) if ended or lost else []
-        keys = {one.key for own in charged.values() for one in own}
-        keys.update(hold.key for hold in holds)
-        if keys:
-            entry.windows = drawer.windows(sorted(keys))
-        before = {key: window.spent_pico for key, window in entry.windows.items()}
+        found = drawer.holds([*ended, *lost]) if ended or lost else []
+        holds = {hold.attempt_id: hold for hold in found}
+        texts = {charges.text for charges in charged.values()}
+        texts.update(hold.windows for hold in found)
+        keys = {key for text in texts for key in text.split("\n")}
+        windows = entry.windows = drawer.windows(sorted(keys)) if keys else {}
+        before = {key: window.spent_pico for key, window in windows.items()}
         entry.admit(group.attempts, charged)
         if entry.refused:
             settlements = self._heard(entry, settlements)
-        by_attempt: dict[str, list[Hold]] = {}
-        for hold in holds:
-            by_attempt.setdefault(hold.attempt_id, []).append(hold)
-        entry.settle(settlements, by_attempt)
-        entry.lose({one: by_attempt[one] for one in lost if one in by_attempt})
+        entry.settle(settlements, holds)
+        entry.lose([holds[one] for one in lost if one in holds])
         for key in entry.changed:
-            if entry.windows[key].spent_pico > before[key]:
+            if windows[key].spent_pico > before[key]:
                 self._alert(entry, drawer, key)
         return entry
 
@@ -181,16 +178,17 @@ class Till:
                 kept.append(row)
         return kept
 
-    def _charged(self, attempts: Sequence[AttemptRow]) -> dict[str, Sequence[Charge]]:
+    def _charged(self, attempts: Sequence[AttemptRow]) -> dict[str, Charges]:
         charges = self.book.charges
         return {
             row.attempt_id: found
             for row in attempts
-            if row.hold_pico != 0 and (found := charges(row))
+            if row.hold_pico != 0 and (found := charges(row)).keys
         }
 
     def _alert(self, entry: Entry, drawer: Drawer, key: Key) -> None:
-        budget, window = self.book.budgets.get(key.budget_id), entry.windows[key]
+        budget_id, window_key = split_key(key)
+        budget, window = self.book.budgets.get(budget_id), entry.windows[key]
         if budget is None:
             return
         for share in budget.alerts:
@@ -198,8 +196,10 @@ class Till:
             if reached and (key, share) not in self._told:
                 entry.told.append((key, share))
                 amounts = (window.spent_pico, window.cap_pico)
-                if drawer.tell(Reached(*key, share, *amounts, entry.at_us, self._executor_id)):
-                    entry.alerts.append(make_alert(budget, key, share, window))
+                if drawer.tell(
+                    Reached(budget_id, window_key, share, *amounts, entry.at_us, self._executor_id)
+                ):
+                    entry.alerts.append(make_alert(budget, window_key, share, window))
 
     def note(self, entry: Entry) -> None:
         """What `decide` said was committed."""
@@ -221,9 +221,9 @@ class Till:
                 self._alerted(alert)
 
 
-def make_alert(budget: Budget, key: Key, share: int, window: Window) -> Alert:
+def make_alert(budget: Budget, window_key: str, share: int, window: Window) -> Alert:
     """The alert for a share that was reached."""
-    name, _, subject = key.window.partition("/")
+    name, _, subject = window_key.partition("/")
     spent, cap = usd_text(window.spent_pico), usd_text(window.cap_pico)
     during = "" if budget.period == "total" else f" ({name})"
     unknown = f", {usd_text(window.unknown_pico)} of it unknown" if window.unknown_pico else ""
@@ -233,7 +233,7 @@ def make_alert(budget: Budget, key: Key, share: int, window: Window) -> Alert:
         subject=budget.subject or subject,
         period=budget.period,
         window=name,
-        window_key=key.window,
+        window_key=window_key,
         share=share,
         spent=to_usd(window.spent_pico),
         cap=to_usd(window.cap_pico),

@@ -12,12 +12,12 @@ import msgspec
 from psycopg.pq.abc import PGresult
 
 from llm_orchestrator.store.balance import ORPHANS, Entry, Hold, Reached, Window
-from llm_orchestrator.store.matching import Key
+from llm_orchestrator.store.matching import Key, make_key, split_key
 
 _HOLDS = b"""\
-SELECT attempt_id, budget_id, window_key, hold_pico, unknown FROM budget_holds
+SELECT attempt_id, windows, hold_pico, unknown FROM budget_holds
 WHERE attempt_id IN (SELECT json_array_elements_text(CAST($1 AS json)))
-ORDER BY attempt_id, budget_id FOR UPDATE"""
+ORDER BY attempt_id FOR UPDATE"""
 _MAKE = b"""\
 INSERT INTO budget_windows (budget_id, window_key, updated_at)
 SELECT b.budget_id, k ->> 1, CAST($2 AS bigint) FROM json_array_elements(CAST($1 AS json)) AS k
@@ -38,8 +38,8 @@ FROM CAST($1 AS json) AS k ON CONFLICT DO NOTHING RETURNING share"""
 _PUT = b"""\
 WITH input AS (SELECT CAST($1 AS json) AS d),
 held AS (
-INSERT INTO budget_holds (attempt_id, budget_id, window_key, hold_pico, unknown)
-SELECT h ->> 0, h ->> 1, h ->> 2, CAST(h ->> 3 AS bigint), CAST(h ->> 4 AS boolean)
+INSERT INTO budget_holds (attempt_id, windows, hold_pico, unknown)
+SELECT h ->> 0, h ->> 1, CAST(h ->> 2 AS bigint), CAST(h ->> 3 AS boolean)
 FROM input, json_array_elements(d -> 0) AS h),
 gone AS (
 DELETE FROM budget_holds
@@ -68,8 +68,8 @@ class PostgresDrawer:
     def holds(self, attempt_ids: Sequence[str]) -> list[Hold]:
         """What these attempts hold."""
         return [
-            Hold(a, b, c, int(d), e == "t")
-            for a, b, c, d, e in _rows(self._run(_HOLDS, [_json(attempt_ids)]))
+            Hold(a, b, int(c), d == "t")
+            for a, b, c, d in _rows(self._run(_HOLDS, [_json(attempt_ids)]))
         ]
 
     def orphans(self) -> list[str]:
@@ -78,10 +78,11 @@ class PostgresDrawer:
 
     def windows(self, keys: Sequence[Key]) -> dict[Key, Window]:
         """The windows; those of budgets that were removed are left out."""
+        wanted = _json([split_key(key) for key in keys])
         if not self._made.issuperset(keys):
-            self._run(_MAKE, [_json(keys), b"%d" % (time.time_ns() // 1000)])
-        rows = _rows(self._run(_WINDOWS, [_json(keys)]))
-        return {Key(row[0], row[1]): Window(*map(int, row[2:])) for row in rows}
+            self._run(_MAKE, [wanted, b"%d" % (time.time_ns() // 1000)])
+        rows = _rows(self._run(_WINDOWS, [wanted]))
+        return {make_key(row[0], row[1]): Window(*map(int, row[2:])) for row in rows}
 
     def tell(self, reached: Reached) -> bool:
         """Note that a share was reached; False when that was known."""
@@ -91,9 +92,11 @@ class PostgresDrawer:
         """Change holds and windows."""
         if not entry.changed and not entry.gone:
             return
-        held = [hold for own in entry.held.values() for hold in own]
+        held = list(entry.held.values())
         found = [(key, entry.windows[key]) for key in entry.changed]
-        changed = [(*key, one.spent_pico, one.held_pico, one.unknown_pico) for key, one in found]
+        changed = [
+            (*split_key(key), one.spent_pico, one.held_pico, one.unknown_pico) for key, one in found
+        ]
         self._run(_PUT, [_json((held, entry.gone, entry.lost, changed, entry.at_us))])
 
 

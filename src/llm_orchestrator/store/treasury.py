@@ -98,7 +98,8 @@ class Treasury:
 
     def remove(self, budget: Budget) -> None:
         """Remove a budget, with all that was spent of it."""
-        for table in ("budgets", "budget_holds", "budget_windows", "budget_alerts"):
+        # What is held of it stays with its attempts, and means nothing any more.
+        for table in ("budgets", "budget_windows", "budget_alerts"):
             sql = f"DELETE FROM {table} WHERE budget_id = ?"  # noqa: S608 - our names
             self._try(lambda sql=sql: self._backend.execute(sql, (budget.id,)))
 

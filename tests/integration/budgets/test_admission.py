@@ -20,7 +20,7 @@ WINDOWS = (
     "SELECT b.scope, w.window_key, w.spent_pico, w.held_pico, w.unknown_pico"
     " FROM budget_windows AS w JOIN budgets AS b ON b.budget_id = w.budget_id ORDER BY 1, 2"
 )
-HOLDS = "SELECT attempt_id, hold_pico FROM budget_holds ORDER BY 1, 2"
+HOLDS = "SELECT attempt_id, hold_pico FROM budget_holds ORDER BY 1"
 
 
 def total(cap: int, **more: Any) -> Budget:

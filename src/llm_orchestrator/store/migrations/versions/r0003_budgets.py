@@ -81,14 +81,15 @@ def _budgets() -> None:
         _zero("held_pico"),
         _zero("unknown_pico"),
         _int("updated_at", null=False),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "budget_holds",
         _text("attempt_id", key=True),
-        _text("budget_id", key=True),
-        _text("window_key", null=False),
+        _text("windows", null=False),
         _int("hold_pico", null=False),
         sa.Column("unknown", sa.Boolean, nullable=False, server_default=sa.text("false")),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "budget_alerts",
