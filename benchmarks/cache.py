@@ -21,7 +21,7 @@ from typing import Any
 from llm_orchestrator import AsyncLLMOrchestrator
 from llm_orchestrator.pipeline.attempt import Call
 from llm_orchestrator.pipeline.cache import Cache
-from llm_orchestrator.pipeline.cache_key import Wish
+from llm_orchestrator.pipeline.wish import Wish
 from llm_orchestrator.store.cache import CacheStore
 from llm_orchestrator.store.cache_memory import Memory
 from llm_orchestrator.store.cache_redis import RedisShelf

@@ -8,15 +8,18 @@ from llm_orchestrator.engine.options import CacheOptions, CallOptions
 from llm_orchestrator.engine.routes import Route
 from llm_orchestrator.engine.runtime import Runtime
 from llm_orchestrator.errors import InvalidRequestError
+from llm_orchestrator.pipeline.wish import Wish
 from llm_orchestrator.types.provider import Candidate
 from llm_orchestrator.types.request import Request
 
 if TYPE_CHECKING:
     from llm_orchestrator.pipeline.cache import Cache
-    from llm_orchestrator.pipeline.cache_key import Wish
 
 
-def wish(runtime: Runtime, options: CallOptions, composed: Composed, route: Route) -> "Wish | None":
+_NAMES = frozenset(CacheOptions.__annotations__)
+
+
+def wish(runtime: Runtime, options: CallOptions, composed: Composed, route: Route) -> Wish | None:
     """How the call's answer may come from the cache and be kept; ``None``: not at all.
 
     Raises `InvalidRequestError` for options that cannot be.
@@ -24,8 +27,6 @@ def wish(runtime: Runtime, options: CallOptions, composed: Composed, route: Rout
     asked = _asked(runtime, options, composed.request.user)
     if asked is None:
         return None
-    from llm_orchestrator.pipeline.cache_key import Wish  # only who keeps answers pays for it
-
     ttl, tenant, refresh = asked
     return Wish(
         composed.request,
@@ -40,17 +41,15 @@ def wish(runtime: Runtime, options: CallOptions, composed: Composed, route: Rout
 
 def wish_for_texts(
     runtime: Runtime, options: CacheOptions, request: Request, target: tuple[Candidate, ...]
-) -> "Wish | None":
+) -> Wish | None:
     """`wish` for a call that wants vectors, which are kept text by text."""
     for name in options:
-        if name not in CacheOptions.__annotations__:
+        if name not in _NAMES:
             known = ", ".join(CacheOptions.__annotations__)
             raise TypeError(f"unexpected argument {name!r}; beside its own, embed takes {known}")
     asked = _asked(runtime, options, None)
     if asked is None:
         return None
-    from llm_orchestrator.pipeline.cache_key import Wish  # only who keeps answers pays for it
-
     ttl, tenant, refresh = asked
     return Wish(request, target, ttl, (), tenant, refresh=refresh)
 
@@ -60,6 +59,10 @@ def _asked(
 ) -> tuple[float, str, bool] | None:
     """How long answers count, whose they are and whether they are made anew; opens the cache."""
     settings = runtime.config.cache
+    if _NAMES.isdisjoint(options):
+        if not settings.enabled:
+            return None
+        return settings.ttl, user or "" if settings.per_user else "", False
     how, ttl, tenant = read(options)
     if not (settings.enabled or ttl is not None if how is None else how):
         return None
@@ -110,8 +113,10 @@ def open_cache(runtime: Runtime) -> "Cache":
 
 def _candidates(route: Route) -> tuple[Candidate, ...]:
     """Who may answer. An order by price, speed or lot changes from call to call: names order it."""
+    if not route.offers:
+        return route.candidates
     spares = sorted((one.candidate for one in route.offers if one.spare), key=_name)
-    if route.seek is None and route.offers:
+    if route.seek is None:
         return tuple(sorted((one.candidate for one in route.offers), key=_name))
     return (*route.candidates, *spares)
 

@@ -19,7 +19,8 @@ def consent(runtime: Runtime, request: Request, route: Route, threshold: Pico) -
     if likely is not None and likely <= threshold:
         return None
     from llm_orchestrator.engine.planning import plan  # reads vocabularies: only for the few
-    from llm_orchestrator.pipeline.cache_key import Keys, Wish
+    from llm_orchestrator.pipeline.cache_key import Keys
+    from llm_orchestrator.pipeline.wish import Wish
     from llm_orchestrator.types.money import from_usd
 
     most = plan(runtime, request, route).most_cost

@@ -28,7 +28,7 @@ from llm_orchestrator.types.request import Part, Reasoning, Request, Text, ToolC
 from llm_orchestrator.types.usage import Usage
 
 if TYPE_CHECKING:
-    from llm_orchestrator.pipeline.cache_key import Wish
+    from llm_orchestrator.pipeline.wish import Wish
     from llm_orchestrator.types.approval import Consent
 
 

@@ -10,11 +10,12 @@ from typing import Any, Protocol
 
 from llm_orchestrator.errors import OrchestratorError
 from llm_orchestrator.pipeline.attempt import Call
-from llm_orchestrator.pipeline.cache_key import Keys, Wish
+from llm_orchestrator.pipeline.cache_key import Keys
 from llm_orchestrator.pipeline.flights import Flights, Lead
 from llm_orchestrator.pipeline.kept import lifetime, pack, unpack
 from llm_orchestrator.pipeline.outer import Answering, Batches, Streaming
 from llm_orchestrator.pipeline.replies import pieces
+from llm_orchestrator.pipeline.wish import Wish
 from llm_orchestrator.store.cache import CacheStore
 from llm_orchestrator.store.cache_memory import Memory
 from llm_orchestrator.store.cache_rows import CacheRow, Found
@@ -73,10 +74,14 @@ class Cache:
             return await inner()
         lead = None
         if not wish.refresh:
-            turn = await self._turn(call, wish, key)
-            if isinstance(turn, Reply):
-                return turn
-            lead = turn
+            if (known := self._remembered(call, wish, key)) is not None:
+                return known
+            lead = self._flights.lead(key)
+            if lead is None or self.store is not None:
+                turn = await self._turn(call, wish, key, lead)
+                if isinstance(turn, Reply):
+                    return turn
+                lead = turn
         notices = frozenset(call.notices)
         try:
             reply = await inner()
@@ -94,11 +99,15 @@ class Cache:
         lead = None
         if wish is not None and key is not None and not wish.refresh:
             call.begin()
-            turn = await self._turn(call, wish, key)
-            if isinstance(turn, Reply):
-                yield (*pieces(_response(turn)), EndEvent(turn))
+            known = self._remembered(call, wish, key)
+            if known is None:
+                lead = self._flights.lead(key)
+                turn = await self._turn(call, wish, key, lead)
+                known = turn if isinstance(turn, Reply) else None
+                lead = None if isinstance(turn, Reply) else turn
+            if known is not None:
+                yield (*pieces(_response(known)), EndEvent(known))
                 return
-            lead = turn
         notices = frozenset(call.notices)
         try:
             async with aclosing(inner()) as batches:
@@ -126,33 +135,40 @@ class Cache:
         except (TypeError, ValueError, RecursionError):
             return None  # it cannot be sent either, and that is told there
 
-    async def _turn(self, call: Call, wish: Wish, key: str) -> Reply | Lead | None:
-        """The reply that is there; or whether to ask for those who wait as well."""
-        now_us = int(self._clock() * 1e6)
-        found = self.memory.get(key, now_us)
-        if found is not None and (reply := self._given(call, wish, key, found)) is not None:
-            return reply
-        lead: Lead | None = None
+    def _remembered(self, call: Call, wish: Wish, key: str) -> Reply | None:
+        """The reply that is in memory."""
+        found = self.memory.get(key, int(self._clock() * 1e6))
+        return None if found is None else self._given(call, wish, key, found)
+
+    async def _turn(
+        self, call: Call, wish: Wish, key: str, lead: Lead | None
+    ) -> Reply | Lead | None:
+        """The reply that is there or comes; or whether to ask for those who wait as well."""
+        found: Found | None = None
         try:
-            turn = await self._flights.turn(key)
-            if isinstance(turn, Lead):
-                lead = turn
-                found = None if self.store is None else await self.store.find(key)
-            else:
-                found = turn if isinstance(turn, Found) else None
-            if found is not None:
-                reply = self._given(call, wish, key, found)
-                if reply is not None and lead is not None:
-                    self._remember(key, found)
-                    self._flights.landed(lead, found)
-                return lead if reply is None else reply
+            if lead is None:
+                turn = await self._flights.turn(key)
+                if isinstance(turn, Lead):
+                    lead = turn
+                elif isinstance(turn, Found):
+                    found = turn
+            if lead is not None and self.store is not None:
+                found = await self.store.find(key)
+            if found is None:
+                return lead
+            reply = self._given(call, wish, key, found)
+            if reply is None:
+                return lead
+            if lead is not None:
+                self._remember(key, found)
+                self._flights.landed(lead, found)
         except BaseException as error:
             if lead is not None:
                 self._flights.lost(lead, failed=False)
             if not call.done:
                 self._books.failed(call, error)
             raise
-        return lead
+        return reply
 
     def _given(self, call: Call, wish: Wish, key: str, found: Found) -> Reply | None:
         """The reply of a kept answer; ``None`` when it is too old, or not what was asked for."""

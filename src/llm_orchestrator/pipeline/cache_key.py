@@ -1,11 +1,13 @@
 """What an answer depends on, as one short text."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from hashlib import blake2b
+from operator import attrgetter
 from typing import Any
 
 import msgspec
 
+from llm_orchestrator.pipeline.wish import Wish
 from llm_orchestrator.types.provider import Candidate, Provider
 from llm_orchestrator.types.request import Request
 
@@ -17,25 +19,8 @@ _MOST_KNOWN = 1024
 _encode = msgspec.json.Encoder().encode
 _sorted = msgspec.json.Encoder(order="deterministic").encode
 _NUMBERS = ("temperature", "top_p", "frequency_penalty", "presence_penalty")
+_numbers = attrgetter(*_NUMBERS)
 _MANAGED = "http://127.0.0.1:"
-
-
-class Wish(msgspec.Struct, frozen=True, gc=False):
-    """That a call's answer may come from the cache and be kept, and what it depends on."""
-
-    request: Request
-    candidates: tuple[Candidate, ...]
-    """Who may answer, in order; before anything that changes from call to call."""
-    ttl: float
-    """How old an answer may be, and how long this one counts, in seconds."""
-    options: tuple[object, ...] = ()
-    """The strategy and what it was told: JSON values."""
-    tenant: str = ""
-    """Whose answers these are; nobody else gets them."""
-    refresh: bool = False
-    """Ask anew whatever there is, and keep what comes."""
-    parse: Callable[[str], Any] | None = None
-    """Makes what was asked for of the answer's text; raises when it cannot."""
 
 
 class Keys:
@@ -44,6 +29,7 @@ class Keys:
     def __init__(self) -> None:
         self._rows: dict[int, tuple[Provider, str]] = {}
         self._names: dict[int, tuple[Candidate, str]] = {}
+        self._lists: dict[int, tuple[tuple[Candidate, ...], list[str]]] = {}
 
     def of(self, wish: Wish) -> str:
         """The key of what is asked, of whom, how and for whom.
@@ -51,7 +37,8 @@ class Keys:
         Not in it: whether the answer is streamed, and the ``user`` that providers are told, who
         counts as a tenant or not at all. Raises what encoding JSON raises.
         """
-        names = [self._name(one) for one in wish.candidates]
+        known = self._lists.get(id(wish.candidates))
+        names = self._list(wish.candidates) if known is None else known[1]
         what = (ENCODING, wish.tenant, wish.options, names, plain(wish.request))
         return blake2b(_encode(what), digest_size=_DIGEST).hexdigest()
 
@@ -59,6 +46,14 @@ class Keys:
         """The key of a text's vector."""
         what = (ENCODING, "vector", tenant, self._name(target), dimensions, text)
         return blake2b(_encode(what), digest_size=_DIGEST).hexdigest()
+
+    def _list(self, candidates: tuple[Candidate, ...]) -> list[str]:
+        if len(self._lists) >= _MOST_KNOWN:
+            self._lists.clear()
+        names = [self._name(one) for one in candidates]
+        # With the list itself: as long as that lives, its id is nobody else's. The same below.
+        self._lists[id(candidates)] = candidates, names
+        return names
 
     def _name(self, candidate: Candidate) -> str:
         known = self._names.get(id(candidate))
@@ -70,7 +65,6 @@ class Keys:
         abilities = None if model.abilities is None else sorted(model.abilities)
         parts = (self._row(candidate.provider), model.id, abilities, model.max_output)
         name = _digest(_encode(parts))
-        # With the candidate itself: as long as that lives, its id is nobody else's.
         self._names[id(candidate)] = candidate, name
         return name
 
@@ -96,14 +90,14 @@ def plain(request: Request) -> Request:
 
     The order of tools and of the properties of a schema stays: models read it.
     """
-    changes: dict[str, Any] = {"stream": False, "user": None}
+    if len(request.extra) <= 1 and int not in map(type, _numbers(request)):
+        return msgspec.structs.replace(request, stream=False, user=None)
+    changes: dict[str, Any] = {"extra": dict(sorted(request.extra.items()))}
     for name in _NUMBERS:
         value = getattr(request, name)
         if type(value) is int:
             changes[name] = float(value)
-    if len(request.extra) > 1:
-        changes["extra"] = dict(sorted(request.extra.items()))
-    return msgspec.structs.replace(request, **changes)
+    return msgspec.structs.replace(request, stream=False, user=None, **changes)
 
 
 def _digest(data: bytes) -> str:

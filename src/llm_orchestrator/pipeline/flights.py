@@ -5,7 +5,6 @@ fails too, the others are let go: it is then as if each had asked alone.
 """
 
 import asyncio
-from collections import deque
 from typing import Literal, TypeAlias
 
 from llm_orchestrator.store.cache_rows import Found
@@ -36,7 +35,8 @@ class _Flight:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
         self.lead: Lead | None = None
-        self.waiting: deque[asyncio.Future[Turn]] = deque()
+        self.waiting: list[asyncio.Future[Turn]] = []
+        """In their order."""
         self.failures = 0
         self.timer: asyncio.TimerHandle | None = None
         self.seen = 0
@@ -56,16 +56,24 @@ class Flights:
     def __len__(self) -> int:
         return len(self._open)
 
-    async def turn(self, key: str) -> Turn:
-        """A lead at once for the first one; the others wait.
+    def lead(self, key: str) -> Lead | None:
+        """The turn of the first one; ``None`` when somebody asks already, who can be waited for.
 
         A lead ends with `landed` or `lost`, whatever happens.
         """
-        loop = asyncio.get_running_loop()
         flight = self._open.get(key)
-        if flight is None or flight.loop.is_closed():
-            flight = self._open[key] = _Flight(loop)
-            return self._leads(key, flight)
+        if flight is not None and not flight.loop.is_closed():
+            return None
+        flight = self._open[key] = _Flight(asyncio.get_running_loop())
+        flight.lead = Lead(key, flight)
+        return flight.lead
+
+    async def turn(self, key: str) -> Turn:
+        """What comes of it for one more who asks: at once for the first one, the others wait."""
+        if (lead := self.lead(key)) is not None:
+            return lead
+        loop = asyncio.get_running_loop()
+        flight = self._open[key]
         if flight.loop is not loop:
             return "alone"  # futures belong to their loop
         future: asyncio.Future[Turn] = loop.create_future()
@@ -97,16 +105,13 @@ class Flights:
 
     def _pass_on(self, key: str, flight: _Flight) -> None:
         while flight.waiting and flight.failures < _MOST_FAILURES:
-            future = flight.waiting.popleft()
+            future = flight.waiting.pop(0)
             if not future.done():
-                future.set_result(self._leads(key, flight))
+                flight.lead = Lead(key, flight)
+                flight.seen = 0
+                future.set_result(flight.lead)
                 return
         self._close(key, flight, "alone")
-
-    def _leads(self, key: str, flight: _Flight) -> Lead:
-        flight.lead = Lead(key, flight)
-        flight.seen = 0
-        return flight.lead
 
     def _close(self, key: str, flight: _Flight, turn: Found | Literal["alone"]) -> None:
         del self._open[key]

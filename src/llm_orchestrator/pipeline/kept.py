@@ -8,7 +8,7 @@ import msgspec
 
 from llm_orchestrator.dialects.base import MALFORMED
 from llm_orchestrator.types.reply import Reply
-from llm_orchestrator.types.request import Text, ToolCall
+from llm_orchestrator.types.request import Part, Text, ToolCall
 
 STOPGAP_S = 300.0
 """An answer that others gave because somebody had failed counts no longer than this."""
@@ -34,7 +34,7 @@ def lifetime(reply: Reply, ttl: float, *, keep_cut: bool = False) -> float:
         return 0.0
     if reply.stopped or not (reply.content or _calls_tools(reply)):
         return 0.0
-    if any(word in notice for notice in reply.notices for word in _MENDED):
+    if reply.notices and any(word in notice for notice in reply.notices for word in _MENDED):
         return 0.0
     return min(ttl, STOPGAP_S) if _somebody_failed(reply) else ttl
 
@@ -44,12 +44,13 @@ def pack(reply: Reply, before: frozenset[str] = frozenset()) -> bytes:
 
     Raises what encoding JSON raises.
     """
-    parts = reply.parts
-    if len(parts) == 1 and parts[0] == Text(text=reply.content):
+    parts, notices = reply.parts, reply.notices
+    if len(parts) == 1 and _is_content(parts[0], reply.content):
         parts = ()
-    notices = tuple(
-        one for one in reply.notices if one not in before and not one.startswith(_OF_ITS_CALL)
-    )
+    if notices:
+        notices = tuple(
+            one for one in notices if one not in before and not one.startswith(_OF_ITS_CALL)
+        )
     return _encode(
         msgspec.structs.replace(
             reply,
@@ -74,6 +75,10 @@ def unpack(body: bytes) -> Reply | None:
     if reply.routing is not None:
         msgspec.structs.force_setattr(reply, "routing", _amounts(reply.routing))
     return reply
+
+
+def _is_content(part: Part, content: str) -> bool:
+    return type(part) is Text and part.cache is None and part.text == content
 
 
 def _calls_tools(reply: Reply) -> bool:

@@ -15,7 +15,7 @@ from llm_orchestrator.types.usage import Usage
 
 if TYPE_CHECKING:
     from llm_orchestrator.pipeline.cache import Cache
-    from llm_orchestrator.pipeline.cache_key import Wish
+    from llm_orchestrator.pipeline.wish import Wish
 
 
 class Vector(msgspec.Struct, frozen=True, gc=False):

@@ -14,7 +14,7 @@ import pytest
 from llm_orchestrator.errors import OutputError, OverloadedError
 from llm_orchestrator.pipeline.attempt import Call
 from llm_orchestrator.pipeline.cache import Cache
-from llm_orchestrator.pipeline.cache_key import Wish
+from llm_orchestrator.pipeline.wish import Wish
 from llm_orchestrator.store.cache_memory import Memory
 from llm_orchestrator.types.events import EndEvent, StartEvent, StreamEvent, TextDelta
 from llm_orchestrator.types.model import Model

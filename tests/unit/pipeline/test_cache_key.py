@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from llm_orchestrator.pipeline.cache_key import Keys, Wish, plain
+from llm_orchestrator.pipeline.cache_key import Keys, plain
+from llm_orchestrator.pipeline.wish import Wish
 from llm_orchestrator.types.model import Model
 from llm_orchestrator.types.provider import Candidate, Provider, Quirks
 from llm_orchestrator.types.request import (
