@@ -12,6 +12,7 @@ from llm_orchestrator.errors import (
     BadReplyError,
     InvalidRequestError,
     OrchestratorError,
+    RateLimitError,
     ServerError,
     UnsupportedError,
 )
@@ -281,6 +282,20 @@ async def test_everything_else_is_tried_again(at: Open, operation: str) -> None:
         again = await account.drive(account.room.cancel(status.id, account.target))
         assert again.state is BatchState.COMPLETED  # there is nothing left to cancel
     assert sum(entry["action"] == "server-error" for entry in account.sim.log()) == 1
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_too_much_that_waits_is_a_reason_to_try_later(at: Open, name: str) -> None:
+    account = at(name)
+    account.sim.set_batches(enqueued_tokens=50)
+    order = await account.order(asks(20))
+    try:
+        status = await account.drive(account.room.create(order, account.target))
+    except RateLimitError:
+        return  # refused at once
+    status = await account.ended(status)
+    assert (status.state, status.crowded) == (BatchState.FAILED, True)
+    assert status.error
 
 
 @pytest.mark.parametrize("name", ["openai", "gemini", "mistral", "deepinfra"])

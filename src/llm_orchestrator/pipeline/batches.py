@@ -14,7 +14,13 @@ import msgspec
 
 from llm_orchestrator import dialects
 from llm_orchestrator.dialects import batch
-from llm_orchestrator.errors import APITimeoutError, OrchestratorError, StoreError
+from llm_orchestrator.errors import (
+    APITimeoutError,
+    InvalidRequestError,
+    ModelNotFoundError,
+    OrchestratorError,
+    StoreError,
+)
 from llm_orchestrator.pipeline.replies import check, clean, failure, sign
 from llm_orchestrator.providers import credentials
 from llm_orchestrator.transport.base import Limits, Transport, Wire
@@ -112,8 +118,17 @@ class Driver:
         finally:
             wire.close()
         if reply.status not in _OK and reply.status not in call.also:
-            raise failure(reply, dialects.load(target.provider.dialect), target)
+            error = failure(reply, dialects.load(target.provider.dialect), target)
+            raise error if call.once else _missing(error)
         return clean(reply, target)  # an exchange that cannot read it quotes from it
+
+
+def _missing(error: OrchestratorError) -> OrchestratorError:
+    """The error itself; of a batch or a file that is not there, one that says nothing of models."""
+    if not isinstance(error, ModelNotFoundError):
+        return error
+    facts = {name: getattr(error, name) for name in ("status_code", "request_id", "code")}
+    return InvalidRequestError(error.message, **facts)
 
 
 def _patient(limits: Limits, call: HTTPCall) -> Limits:

@@ -39,6 +39,8 @@ _OVER = frozenset(
     (BatchState.COMPLETED, BatchState.FAILED, BatchState.EXPIRED, BatchState.CANCELLED)
 )
 
+_CROWDED = frozenset(("token_limit_exceeded", "rate_limit_exceeded", "RESOURCE_EXHAUSTED", "8"))
+
 BatchOutcome: TypeAlias = Literal["succeeded", "failed", "retryable", "expired", "cancelled"]
 """What became of an item: ``failed`` would fail again, ``retryable`` may not; ``expired`` and
 ``cancelled`` were never answered, because the batch ended before."""
@@ -143,8 +145,16 @@ class BatchStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     model: str | None = None
     error: str | None = None
     """Why it failed as a whole."""
+    error_code: str | None = None
+    """The provider's word for that."""
     usage: Usage | None = None
     """Of all its items, where the provider adds them up."""
+
+    @property
+    def crowded(self) -> bool:
+        """Whether it failed only because too much was waiting: later it may be created again."""
+        told = self.error_code in _CROWDED or "enqueued token" in (self.error or "")
+        return self.state is BatchState.FAILED and told
 
 
 class BatchOutput(msgspec.Struct, frozen=True):

@@ -80,10 +80,10 @@ async def test_an_upload_is_repeated_and_a_creation_is_not(tmp_path: Path) -> No
 async def test_a_wrong_request_is_not_repeated() -> None:
     body = {"error": {"message": f"no batch; your key {KEY}", "code": "not_found"}}
     async with raw(answers((404, body))) as server:
-        with pytest.raises(errors.OrchestratorError) as caught:
+        with pytest.raises(errors.InvalidRequestError) as caught:  # not one about a model
             await drive(server, lambda at: batch.poll("batch_1", at))
         assert len(server.requests) == 1
-    assert caught.value.status_code == 404
+    assert (caught.value.status_code, caught.value.code) == (404, "not_found")
     assert caught.value.provider == "openai"
     assert KEY not in str(caught.value)
 

@@ -262,6 +262,7 @@ def _status(operation: _Operation) -> BatchStatus:
         results=tuple(_refs(operation.name, output)),
         model=batch.model.removeprefix("models/") if batch.model else None,
         error=_why(operation.error),
+        error_code=_code_of(operation.error),
     )
 
 
@@ -276,6 +277,11 @@ def _refs(name: str, output: _Output) -> Iterator[BatchRef]:
 def _why(error: Any) -> str | None:
     told = error.get("message") if isinstance(error, dict) else error
     return str(told) if told else None
+
+
+def _code_of(error: Any) -> str | None:
+    code = error.get("status") or error.get("code") if isinstance(error, dict) else None
+    return None if code is None else str(code)
 
 
 # ------------------------------------------------------------------ results

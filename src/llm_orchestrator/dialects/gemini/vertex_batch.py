@@ -209,6 +209,7 @@ class _Input(_Wire):
 
 class _Error(msgspec.Struct):
     message: str | None = None
+    code: Any = None
 
 
 class _Job(_Wire):
@@ -264,6 +265,7 @@ def _status(job: _Job) -> BatchStatus:
         results=(BatchRef("folder", folder),) if folder else (),
         model=job.model.rpartition("/")[2] if job.model else None,
         error=job.error.message if job.error else None,
+        error_code=str(job.error.code) if job.error and job.error.code else None,
     )
 
 

@@ -247,6 +247,7 @@ def status_of(batch: Batch) -> BatchStatus:
         results=tuple(BatchRef(kind, place) for kind, place in refs if place),
         model=batch.model,
         error=_why(batch.errors),
+        error_code=_code_of(batch.errors),
         usage=_usage(batch.usage),
     )
 
@@ -261,6 +262,11 @@ def _why(faults: _Faults | None) -> str | None:
     if len(told) > _MOST_FAULTS:
         texts.append(f"and {len(told) - _MOST_FAULTS} more")
     return "; ".join(texts) or None
+
+
+def _code_of(faults: _Faults | None) -> str | None:
+    code = faults.data[0].code if faults and faults.data else None
+    return None if code is None else str(code)
 
 
 def _usage(usage: _Usage | None) -> Usage | None:
