@@ -136,11 +136,10 @@ async def embed(
                 if drawer is not None:
                     drawer.keep(part, found, call.attempts[-1].cost)
                 if len(vectors) == len(texts):
-                    if drawer is not None:
-                        reply = runtime.reply(call, response, saved_pico=drawer.saved)
-                        return Embeddings(drawer.vectors, reply)
-                    reply = runtime.reply(call, response)
-                    return Embeddings(tuple(tuple(vector) for vector in vectors), reply)
+                    saved = None if drawer is None else drawer.saved
+                    reply = runtime.reply(call, response, saved_pico=saved)
+                    whole = map(tuple, vectors) if drawer is None else drawer.vectors
+                    return Embeddings(tuple(whole), reply)
     except BaseException as error:
         advise_how(
             runtime,

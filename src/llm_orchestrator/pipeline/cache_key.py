@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from llm_orchestrator.pipeline.wish import Wish
+from llm_orchestrator.providers.table import TABLE
 from llm_orchestrator.types.provider import Candidate, Provider
 from llm_orchestrator.types.request import Request
 
@@ -20,7 +21,7 @@ _encode = msgspec.json.Encoder().encode
 _sorted = msgspec.json.Encoder(order="deterministic").encode
 _NUMBERS = ("temperature", "top_p", "frequency_penalty", "presence_penalty")
 _numbers = attrgetter(*_NUMBERS)
-_MANAGED = "http://127.0.0.1:"
+_HERE = "http://127.0.0.1:"
 
 
 class Keys:
@@ -76,8 +77,9 @@ class Keys:
         if len(self._rows) >= _MOST_KNOWN:
             self._rows.clear()
         base = row.base_url
-        if row.name == "local" and base.startswith(_MANAGED):
-            base = ""  # the server that we start has another port each time
+        own = TABLE.get(row.name)
+        if row.local and own is not None and not own.base_url and base.startswith(_HERE):
+            base = ""  # a server that we start has another port each time
         headers = {name: secret.reveal() for name, secret in row.headers.items()}
         parts: Sequence[Any] = (row.name, row.dialect, base, row.quirks, row.lacks, headers)
         name = _digest(_sorted(parts))
