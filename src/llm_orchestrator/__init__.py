@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from llm_orchestrator.orchestrator import (
         AsyncLLMOrchestrator as AsyncLLMOrchestrator,
     )
+    from llm_orchestrator.pipeline.limits.classic import RateLimiter as RateLimiter
     from llm_orchestrator.portal import LLMOrchestrator as LLMOrchestrator
     from llm_orchestrator.types.events import (
         ContinueEvent as ContinueEvent,
@@ -81,6 +82,7 @@ __version__ = "0.1.0"
 _ORIGIN = {
     "LLMOrchestrator": "portal",
     "AsyncLLMOrchestrator": "orchestrator",
+    "RateLimiter": "pipeline.limits.classic",
     "Reply": "types.reply",
     "load_image": "engine.images",
     "Model": "types.model",

@@ -20,7 +20,7 @@ EXPORTS = (
     "ContextLengthError", "ContinueEvent", "EmptyReplyError", "EndEvent", "FinishEvent", "Image",
     "InvalidRequestError", "LLMOrchestrator", "load_image", "Message", "Model",
     "ModelNotFoundError", "NoticeEvent", "OrchestratorError", "OutputError", "OverloadedError",
-    "PermissionDeniedError", "QuotaExhaustedError", "RateLimitError", "Reasoning",
+    "PermissionDeniedError", "QuotaExhaustedError", "RateLimitError", "RateLimiter", "Reasoning",
     "ReasoningDelta", "Reply", "RestartEvent", "SchemaError", "ServerError", "StartEvent",
     "StoreError", "StreamEvent", "Text", "TextDelta", "Tool", "ToolCall", "ToolCallDelta",
     "ToolResult", "TruncatedError", "UnsupportedError", "Usage", "UsageEvent", "__version__",

@@ -7,7 +7,7 @@ import msgspec
 
 from llm_orchestrator.catalog import Catalog
 from llm_orchestrator.config.schema import Config
-from llm_orchestrator.errors import ConfigError, ModelNotFoundError, OrchestratorError
+from llm_orchestrator.errors import ConfigError, OrchestratorError
 from llm_orchestrator.pipeline.limiter import Limiter
 from llm_orchestrator.pipeline.limits import connect
 from llm_orchestrator.pipeline.limits.rules import PRESETS, Rules
@@ -74,16 +74,20 @@ class _Names:
         if owner is None and head in self._directory.rows and slash:
             yield name  # of a server of your own
             return
-        try:
-            found = self._catalog.resolve(name)
-        except ModelNotFoundError as error:
-            if not self._own(name) and name not in PRESETS["classic"]:
-                raise ConfigError(f"rate_limits.models.{name}: {error.message}") from None
-            yield name
+        found = self._catalog.find(name)
+        if found is None:
+            if owner is None and not self._own(name) and name not in PRESETS["classic"]:
+                raise ConfigError(f"rate_limits.models.{name}: {self._unknown(name)}")
+            yield name if owner is None else f"{owner}/{name.partition('/')[2]}"
             return
         current = self._catalog.current(found)
         for model in dict.fromkeys((found, current)):
             yield f"{model.provider}/{model.id}" if owner else model.id
+
+    def _unknown(self, name: str) -> str:
+        near = self._catalog.near(name, 1)
+        hint = f"did you mean {near[0]}?" if near else "for a new one write `provider/model`"
+        return f"no model is called {name!r}; {hint}"
 
     def _own(self, name: str) -> bool:
         """Whether the configuration itself has a model of that name."""

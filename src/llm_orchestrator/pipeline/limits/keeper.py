@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from llm_orchestrator.pipeline.limits.shared import Shared
 
 _NOTHING: Need = (0, 0, 0, 0)
+_LONGEST_PAUSE_S = 60.0
 _SOON_S = 0.001
 """A little later than due, so that it is over when the clock is asked."""
 
@@ -70,7 +71,7 @@ class Keeper:
         wake = partial(_call, loop, partial(_set, done))
         waiter = Waiter(line, need, priority, self.clock(), longest, wake, loop)
         self._enter(waiter)
-        timer = loop.call_later(longest, self._late, waiter) if longest else None
+        timer = loop.call_later(longest, self._late, waiter) if 0 < longest < inf else None
         try:
             error = await done
         except BaseException:
@@ -93,7 +94,7 @@ class Keeper:
         waiter = Waiter(line, need, priority, self.clock(), longest, wake)
         try:
             soonest = self._enter(waiter)
-            while not woken.wait(max(0.0, min(soonest, waiter.deadline - self.clock()))):
+            while not woken.wait(_pause(soonest, waiter.deadline - self.clock())):
                 if self.clock() >= waiter.deadline:
                     self._late(waiter)
                 soonest = self.serve(line.desk)
@@ -279,12 +280,17 @@ def _refusal(line: Line, gate: Gate | None, wait: float) -> RateLimitError:
     why = f": {gate.words}" if gate is not None else ""
     return RateLimitError(
         f"Rate limit exceeded for model {line.model}{why}; there is room in {wait:.1f} s",
-        provider=line.provider,
+        provider=line.provider or None,
         model=line.model,
         code="rate_limit",
         retry_after=wait,
         unsent=True,
     )
+
+
+def _pause(soonest: float, left: float) -> float:
+    """How long a thread sleeps before it looks again; others wake it if it may go before."""
+    return max(0.0, min(soonest + _SOON_S, left, _LONGEST_PAUSE_S))
 
 
 def _taken(waiter: Waiter, error: OrchestratorError | None) -> Take:
