@@ -93,10 +93,7 @@ async def _drawer(
 async def embed(
     runtime: Runtime, call: Call, rescue: Rescue, texts: Sequence[str], dimensions: int | None
 ) -> Embeddings:
-    """Ask one candidate, again where that may help. Never another model: vectors do not mix.
-
-    What is kept is not asked for: of many texts only those that are new.
-    """
+    """Ask one candidate for what is not kept. Never another model: vectors do not mix."""
     if dimensions is not None and (type(dimensions) is not int or dimensions < 1):
         raise InvalidRequestError(f"dimensions: expected a whole number from 1: {dimensions!r}")
     runtime.under_way.add(call)
