@@ -1,6 +1,7 @@
 """Checks of single values; their errors never hold the value, which may be a secret."""
 
 import re
+import shlex
 from urllib.parse import urlsplit
 
 STORE_ENDINGS = (".db", ".sqlite", ".sqlite3")
@@ -21,6 +22,16 @@ def clean_key(text: str) -> None:
     fault = _fault(text) or ("holds a space" if " " in text else "")
     if fault:
         raise ValueError(f"this cannot be an API key: it {fault}")
+
+
+def clean_command(text: str) -> None:
+    """Raises `ValueError` for a text that is no command line."""
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise ValueError(f"this is no command line: {error}") from None
+    if not words:
+        raise ValueError("this is no command line: it is empty")
 
 
 def clean_header_name(name: str) -> None:

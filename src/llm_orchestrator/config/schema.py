@@ -25,7 +25,13 @@ from llm_orchestrator.config.base import (
 )
 from llm_orchestrator.config.budgets import BudgetSettings
 from llm_orchestrator.config.caching import CacheSettings
-from llm_orchestrator.config.checks import clean_key, clean_secret, clean_store_url, clean_url
+from llm_orchestrator.config.checks import (
+    clean_command,
+    clean_key,
+    clean_secret,
+    clean_store_url,
+    clean_url,
+)
 from llm_orchestrator.config.env import Environment
 from llm_orchestrator.config.rate_limits import RateLimitSettings
 from llm_orchestrator.config.routing import RoutingSettings
@@ -119,6 +125,19 @@ class ProviderSettings(Settings, frozen=True):
         Secret | None,
         Check(clean_key),
         Meta(description="The key. Left out, the provider's environment variable is read."),
+    ] = None
+    api_key_file: Annotated[
+        str | None,
+        Meta(min_length=1, description="A file that holds the key and nothing else."),
+    ] = None
+    api_key_cmd: Annotated[
+        str | None,
+        Check(clean_command),
+        Meta(
+            description="A command whose first line of output is the key, such as `pass show "
+            "openai`; no shell reads it. It runs when a call first needs the key, and again when "
+            "the key was refused."
+        ),
     ] = None
     like: Annotated[
         str | None,

@@ -143,8 +143,13 @@ def _advice(error: OrchestratorError, provider: Provider) -> str:
     if error.status_code == _UNPAID:
         return "the account needs credit or a payment method: see the provider's billing page"
     # Of credentials that are no plain key, the dialects know more.
-    keyed = provider.key is not None and provider.auth not in {"google", "sigv4"}
-    if isinstance(error, AuthenticationError) and error.status_code and keyed:
+    keyed = provider.key is not None and provider.auth not in credentials.SIGNED
+    if not isinstance(error, AuthenticationError) or not error.status_code:
+        return ""
+    if provider.key_file or provider.key_cmd:
+        setting = "api_key_cmd" if provider.key_cmd else "api_key_file"
+        return f"check the key that providers.{provider.name}.{setting} leads to"
+    if keyed:
         places = " or ".join((*provider.key_env, f"providers.{provider.name}.api_key"))
         return f"check the key in {places}"
     return ""

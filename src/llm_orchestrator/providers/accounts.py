@@ -18,7 +18,7 @@ def account(row: Provider) -> str | None:
         return None
     parts = (
         row.base_url,
-        row.key and row.key.reveal(),
+        row.key.reveal() if row.key else (row.key_file, row.key_cmd),
         sorted(row.values.items()),
         _revealed(row.secrets.items()),
         _revealed(row.headers.items()),

@@ -3,6 +3,7 @@
 from llm_orchestrator.errors import AuthenticationError
 from llm_orchestrator.types.http import HTTPCall
 from llm_orchestrator.types.provider import Provider
+from llm_orchestrator.types.secret import Secret
 
 _NAMED = frozenset(("x-api-key", "x-goog-api-key", "api-key"))
 """Ways of sending a key that are named as their header is."""
@@ -12,10 +13,7 @@ def authorised(call: HTTPCall, provider: Provider) -> dict[str, str]:
     """The headers of the call with the provider's key; raises when there is none."""
     headers = dict(call.headers)
     if provider.key is not None:
-        if provider.auth in _NAMED:
-            headers[provider.auth] = provider.key.reveal()
-        else:
-            headers["Authorization"] = f"Bearer {provider.key.reveal()}"
+        headers |= key_headers(provider, provider.key)
     elif provider.auth != "none":
         names = " or ".join(provider.key_env) or f"providers.{provider.name}.api_key"
         raise AuthenticationError(
@@ -24,6 +22,13 @@ def authorised(call: HTTPCall, provider: Provider) -> dict[str, str]:
     for name, value in provider.headers.items():
         headers[name] = value.reveal()
     return headers
+
+
+def key_headers(provider: Provider, key: Secret) -> dict[str, str]:
+    """The header that carries the key, as the provider wants it."""
+    if provider.auth in _NAMED:
+        return {provider.auth: key.reveal()}
+    return {"Authorization": f"Bearer {key.reveal()}"}
 
 
 def blanked(text: str, provider: Provider) -> str:

@@ -1,7 +1,8 @@
 """Credentials that expire: fetched when a call needs them, by the module of their kind.
 
-A row with ``auth="google"`` or ``"sigv4"`` and no key of its own is signed by `google` or `aws`.
-Both modules offer the functions of `Source`; they and their libraries are imported on first use.
+A row with ``auth="google"`` or ``"sigv4"`` and no key of its own is signed by `google` or `aws`; a
+key that lies in a file or that a command prints is read by `fetched`. All of these modules offer
+the functions of `Source`; they and their libraries are imported on first use.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,7 +15,9 @@ from llm_orchestrator.types.http import HTTPCall
 from llm_orchestrator.types.provider import Provider
 from llm_orchestrator.types.secret import Secret
 
-_MODULES = {"google": "google", "sigv4": "aws"}
+_MODULES = {"google": "google", "sigv4": "aws", "fetched": "fetched"}
+SIGNED = frozenset(("google", "sigv4"))
+"""Ways of proving who asks that are more than a key, though a key may stand in for them."""
 _SERVICES = {"s3": "sigv4"}
 """Storages that calls may go to beside the provider, to how those are signed."""
 
@@ -53,9 +56,9 @@ async def signed(call: HTTPCall, provider: Provider) -> dict[str, str]:
     if call.sign in _SERVICES:
         # A key of the provider's is none of its storage's.
         return {**call.headers, **await _source(_SERVICES[call.sign]).sign(call, provider)}
-    if provider.auth not in _MODULES or provider.key is not None:
+    if not expires(provider):
         return auth.authorised(call, provider)
-    proof = await _source(provider.auth).sign(call, provider)
+    proof = await _source(_kind(provider)).sign(call, provider)
     headers = {**call.headers, **proof}
     for name, value in provider.headers.items():
         headers[name] = value.reveal()
@@ -66,27 +69,31 @@ def fault(provider: Provider, *, named: bool) -> str | None:
     """Why the provider's calls cannot be signed; ``None`` if they may be, or need a plain key."""
     if not expires(provider):
         return None
-    return _source(provider.auth).fault(provider, named=named)
+    return _source(_kind(provider)).fault(provider, named=named)
 
 
 def forget(provider: Provider) -> None:
     """Drop what is kept for a provider that has refused it."""
     if expires(provider):
-        _source(provider.auth).forget(provider)
+        _source(_kind(provider)).forget(provider)
 
 
 def blanked(text: str, provider: Provider) -> str:
     """``text`` from outside without any secret of the provider that it may echo."""
     text = auth.blanked(text, provider)
     if expires(provider):
-        for secret in _source(provider.auth).held(provider):
+        for secret in _source(_kind(provider)).held(provider):
             text = secret.hidden_in(text)
     return text
 
 
 def expires(provider: Provider) -> bool:
-    """Whether its calls are signed with credentials instead of a key."""
-    return provider.auth in _MODULES and provider.key is None
+    """Whether its calls are signed with what has to be fetched, instead of a key that is known."""
+    return provider.key is None and _kind(provider) in _MODULES
+
+
+def _kind(provider: Provider) -> str:
+    return "fetched" if provider.key_file or provider.key_cmd else provider.auth
 
 
 @cache

@@ -18,6 +18,6 @@ def key_id(row: Provider) -> str | None:
         return None
     else:
         secrets = sorted((name, secret.reveal()) for name, secret in row.secrets.items())
-        parts = (row.auth, sorted(row.values.items()), secrets)
+        parts = (row.auth, sorted(row.values.items()), secrets, row.key_file, row.key_cmd)
     digest = blake2b(msgspec.json.encode(parts), digest_size=8, person=b"llmo-key").hexdigest()
     return f"key_{digest}"

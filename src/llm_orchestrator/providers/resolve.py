@@ -18,6 +18,7 @@ from llm_orchestrator.types.provider import Auth, Provider, Quirks
 from llm_orchestrator.types.secret import Secret
 
 _OWN_QUIRKS = Quirks(max_tokens="max_tokens")  # what compatible servers understand
+_KEYS = ("api_key", "api_key_file", "api_key_cmd")
 _VERSIONS = {"anthropic": "/v1"}
 _AUTH: dict[str, Auth] = {"anthropic": "x-api-key"}
 
@@ -34,7 +35,9 @@ class Directory:
         self.config = _canonical(config)
         self.rows: dict[str, Provider] = dict(TABLE)
         for name, settings in self.config.providers.items():
-            self.rows[name] = _merge(_base(name, settings, self.config), settings)
+            self.rows[name] = _merge(
+                _base(name, settings, self.config), settings, self.config.source
+            )
         self._faults: dict[str, str] = {}
         self._unsigned: dict[str, str | None] = {}
         for name, row in list(self.rows.items()):
@@ -112,7 +115,9 @@ class Directory:
             self._faults[row.name] = (
                 f"{place} needs the environment variable {variable}, which is not set"
             )
-        if row.key is not None or (settings and _key_path(row.name) in settings.unset):
+        if row.key is not None or row.key_file or row.key_cmd:
+            return row
+        if settings and _key_path(row.name) in settings.unset:
             return row
         key, fault = _key_of(row, self.config.env)
         if fault:
@@ -130,9 +135,12 @@ class Directory:
 
 
 def _keyed(row: Provider, key: Secret) -> Provider:
-    # A server that needs no key was given one: it has a guard before it.
-    auth: Auth = "bearer" if row.auth == "none" else row.auth
-    return msgspec.structs.replace(row, key=key, auth=auth)
+    return msgspec.structs.replace(row, key=key, auth=_guarded(row.auth))
+
+
+def _guarded(auth: Auth) -> Auth:
+    """How a key is sent: a server that needs none was given one, so it has a guard before it."""
+    return "bearer" if auth == "none" else auth
 
 
 def _key_path(name: str) -> str:
@@ -189,7 +197,7 @@ def _base(name: str, settings: ProviderSettings, config: Config) -> Provider:
     return msgspec.structs.replace(row, name=name, like=like, display_name=label, aliases=())
 
 
-def _merge(row: Provider, settings: ProviderSettings) -> Provider:
+def _merge(row: Provider, settings: ProviderSettings, source: str) -> Provider:
     quirks = row.quirks
     if settings.quirks:
         quirks = msgspec.structs.replace(quirks, **settings.quirks)
@@ -214,6 +222,18 @@ def _merge(row: Provider, settings: ProviderSettings) -> Provider:
         # Who names a dialect means all models.
         wires=() if settings.dialect else row.wires,
     )
+    given = [name for name in _KEYS if getattr(settings, name)]
+    if len(given) > 1:
+        raise ConfigError(
+            f"{source}: providers.{row.name}: give {' or '.join(given)}, not both of them"
+        )
+    if settings.api_key_file or settings.api_key_cmd:
+        merged = msgspec.structs.replace(
+            merged,
+            auth=_guarded(merged.auth),
+            key_file=settings.api_key_file or "",
+            key_cmd=settings.api_key_cmd or "",
+        )
     return merged if settings.api_key is None else _keyed(merged, settings.api_key)
 
 
@@ -234,7 +254,9 @@ def _own_row(name: str, settings: ProviderSettings, source: str) -> Provider:
             f"{source}: providers.{name} is no provider that we know; {hint} "
             f"A provider of your own also needs {' and '.join(missing)}."
         )
-    keyed = settings.api_key is not None or f"providers.{name}.api_key" in settings.unset
+    keyed = any(
+        getattr(settings, key) or f"providers.{name}.{key}" in settings.unset for key in _KEYS
+    )
     return Provider(
         name=name,
         dialect="",

@@ -109,6 +109,10 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     key_env: tuple[str, ...] = ()
     """Environment variables that may hold the key, first one wins."""
     key: Secret | None = None
+    key_file: str = ""
+    """A file that holds the key."""
+    key_cmd: str = ""
+    """A command that prints the key."""
     auth: Auth = "bearer"
     headers: Mapping[str, Secret] = {}
     """Sent with every request."""
