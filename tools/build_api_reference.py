@@ -23,6 +23,7 @@ from llm_orchestrator.catalog.estimate import Estimate
 from llm_orchestrator.engine.compose import RequestOptions
 from llm_orchestrator.engine.discovery import ProviderHealth
 from llm_orchestrator.engine.embedding import Embeddings
+from llm_orchestrator.engine.options import CacheOptions, LineOptions, RouteOptions
 from llm_orchestrator.engine.planning import Plan, PlannedCandidate
 from llm_orchestrator.engine.session import Session
 from llm_orchestrator.engine.streaming import OnBreak
@@ -90,6 +91,11 @@ _EVENT_KINDS: tuple[type, ...] = (
     top.EndEvent,
 )
 
+_CLASSIC = (
+    *(top.run_orchestration, top.run_with_fallback, top.run_ensemble, top.route_to_model),
+    *(top.arun_orchestration, top.arun_with_fallback, top.arun_ensemble, top.aroute_to_model),
+)
+
 _LITERALS: dict[str, Any] = {
     "Role": Role,
     "CacheTTL": CacheTTL,
@@ -110,8 +116,9 @@ def _lines() -> Iterator[str]:
     yield from _class(AsyncLLMOrchestrator)
     yield _SYNC
     yield "## What a call may say\n"
-    yield f"{_doc(RequestOptions)}\n"
-    yield from _table(RequestOptions)
+    for options in (RequestOptions, RouteOptions, CacheOptions, LineOptions):
+        yield f"\n{_doc(options)}\n"
+        yield from _table(options)
     yield "\n## Messages\n"
     yield "A text, one message, or a list of them; dicts of either wire's shape do as well.\n"
     for kind in (*_MESSAGES, top.Tool):
@@ -125,6 +132,12 @@ def _lines() -> Iterator[str]:
         yield from _struct(kind, "###")
     yield _ERRORS
     yield ", ".join(f"`{name}`" for name in top.__all__ if name.endswith("Error")) + "\n"
+    yield "\n## The functions of an older tool\n\n"
+    yield "Each has a coroutine with an `a` in front.\n"
+    for function in _CLASSIC:
+        yield from _function(function)
+    yield from _struct(top.OrchestrationResult, "##")
+    yield from _struct(top.ModelConfig, "##")
     yield from _class(Reports, "store.reports")
     yield from _struct(Filter, "##", "store.reports")
     yield from _struct(Totals, "##", "store.reports")

@@ -15,7 +15,8 @@ import msgspec
 from llm_orchestrator.catalog import Catalog, price_on
 from llm_orchestrator.orchestrator import AsyncLLMOrchestrator
 from llm_orchestrator.portal import run as _run
-from llm_orchestrator.routing.levels import LEVELS, level_of
+from llm_orchestrator.routing.complexity import LEVELS
+from llm_orchestrator.routing.levels import level_of
 from llm_orchestrator.types.money import Pico, to_usd
 from llm_orchestrator.types.reply import Reply
 
@@ -144,7 +145,7 @@ async def aroute_to_model(
     """The cheapest model that can handle the prompt, by the classic levels; nothing is sent."""
     from llm_orchestrator.routing.complexity import ComplexityAnalyzer
 
-    level = ComplexityAnalyzer().required_level(prompt)
+    level = ComplexityAnalyzer.required_capability(prompt)
     if orchestrator is None:
         async with AsyncLLMOrchestrator(config) as own:
             return await aroute_to_model(prompt, max_cost, orchestrator=own)

@@ -12,7 +12,8 @@ from llm_orchestrator.engine.runtime import Runtime
 from llm_orchestrator.errors import BudgetError, InvalidRequestError, UnsupportedError
 from llm_orchestrator.pipeline.hold import bound
 from llm_orchestrator.providers.table import TABLE
-from llm_orchestrator.routing.levels import LEVELS, level_of
+from llm_orchestrator.routing.complexity import LEVELS
+from llm_orchestrator.routing.levels import level_of
 from llm_orchestrator.types.model import Ability
 from llm_orchestrator.types.money import Pico, usd_text
 from llm_orchestrator.types.provider import Candidate

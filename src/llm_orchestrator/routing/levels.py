@@ -9,9 +9,6 @@ import re
 
 from llm_orchestrator.types.model import Model
 
-LEVELS = ("basic", "intermediate", "advanced", "expert")
-"""From the lowest; a model of one level can do the ones before it."""
-
 _BY_NAME = (
     (2, re.compile(r"(?<!ge)mini|nano|lite|haiku|small|luna|\b1?\db\b|tiny|flash-8b|sonar$")),
     (3, re.compile(r"sonnet|gpt-4o|gpt-4\.1|medium|terra|flash|\b(2|3|7)\db\b|command-r|gpt-3")),
@@ -23,7 +20,7 @@ _EXPERT_FROM = 18_000_000
 
 
 def level_of(model: Model) -> int:
-    """The model's place in `LEVELS`, from 1 for basic to 4 for expert."""
+    """The model's place in `complexity.LEVELS`, from 1 for basic to 4 for expert."""
     for level, pattern in _BY_NAME:
         if pattern.search(model.id.lower()):
             return level

@@ -66,6 +66,7 @@ STOPS = [
     E.InvalidRequestError("x"),
     E.SchemaError("x"),
     E.ContentFilterError("x"),
+    E.ApprovalRequiredError("x"),
     E.StoreError("x"),
     E.ClosedError("x"),
     E.ConfigError("x"),
