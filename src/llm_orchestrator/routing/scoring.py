@@ -12,7 +12,8 @@ import msgspec
 
 from llm_orchestrator.errors import InvalidRequestError
 from llm_orchestrator.routing.base import Answer
-from llm_orchestrator.routing.levels import LEVELS, level_of
+from llm_orchestrator.routing.complexity import LEVELS
+from llm_orchestrator.routing.levels import level_of
 from llm_orchestrator.routing.phrases import ConfidenceDetector
 
 _FULL_LENGTH = 200
@@ -110,5 +111,6 @@ def _read(given: Mapping[str, Any] | Any) -> Entry:
         return Entry(text)
     level = field("level", "capability", "capability_level")
     if isinstance(level, str):
-        level = LEVELS.index(level.lower()) + 1 if level.lower() in LEVELS else None
+        names = [*map(str, LEVELS)]
+        level = names.index(level.lower()) + 1 if level.lower() in names else None
     return Entry(text, str(field("model", "model_used") or ""), level or 2, field("confidence"))
