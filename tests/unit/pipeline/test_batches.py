@@ -12,6 +12,7 @@ from llm_orchestrator import errors
 from llm_orchestrator.dialects.batch import Exchange
 from llm_orchestrator.dialects.openai import batch
 from llm_orchestrator.pipeline.batches import Driver, read_output
+from llm_orchestrator.pipeline.sender import Sender
 from llm_orchestrator.providers.table import TABLE
 from llm_orchestrator.transport.base import Limits
 from llm_orchestrator.transport.direct import DirectTransport
@@ -88,11 +89,13 @@ async def test_a_wrong_request_is_not_repeated() -> None:
     assert KEY not in str(caught.value)
 
 
-async def test_an_unreadable_reply_quotes_no_secret() -> None:
-    async with raw(answers((200, f"<html>{'x' * 90}{KEY}".encode()))) as server:
+@pytest.mark.parametrize("before", range(60, 130, 5))
+async def test_an_unreadable_reply_quotes_no_secret(before: int) -> None:
+    """Not even half of one, where what is quoted ends."""
+    async with raw(answers((200, f"{'x' * before}{KEY}".encode()))) as server:
         with pytest.raises(errors.BadReplyError) as caught:
             await drive(server, lambda at: batch.poll("batch_1", at))
-    assert "html" in str(caught.value)
+    assert "xxx" in str(caught.value)
     assert KEY[:8] not in str(caught.value)
 
 
@@ -197,3 +200,16 @@ def test_an_answer_that_is_none_is_a_failure_with_its_usage() -> None:
     assert isinstance(found["a2"].error, errors.ContentFilterError)
     assert (found["a3"].outcome, found["a3"].error) == ("succeeded", None)
     assert {one.usage.input_tokens for one in found.values() if one.usage} == {7}
+
+
+async def test_a_sender_drives_until_it_is_closed() -> None:
+    transport = DirectTransport()
+    sender = Sender(transport, [])
+    async with raw(answers((200, BATCH))) as server:
+        at = target(server.url)
+        assert (await sender.drive(batch.poll("batch_1", at), at)).id == "batch_1"
+        sender.closed = True
+        with pytest.raises(errors.ClosedError):
+            await sender.drive(batch.poll("batch_1", at), at)
+        assert len(server.requests) == 1
+    await transport.close()
