@@ -204,7 +204,8 @@ class PostgresBackend:
 
     def execute(self, sql: str, parameters: Sequence[object] = ()) -> int:
         """Run one statement that changes rows, by itself; how many."""
-        return self._connected().execute(_marked(sql), parameters).rowcount
+        # Behind a pooler, the next statement may reach a session where nothing is prepared.
+        return self._connected().execute(_marked(sql), parameters, prepare=False).rowcount
 
     def close(self) -> None:
         """Disconnect; `write` connects again."""

@@ -2,29 +2,26 @@
 
 import asyncio
 import gc
-import logging
 import os
-import socket
-import sqlite3
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from llm_orchestrator.store.cache import CacheStore
 from llm_orchestrator.store.cache_redis import RedisShelf
-from llm_orchestrator.store.cache_rows import CacheRow, Shelf
+from llm_orchestrator.store.cache_rows import Shelf
 from llm_orchestrator.store.cache_sql import SQLShelf
+from llm_orchestrator.store.connect import connect
+from llm_orchestrator.store.ledger import Ledger
+from llm_orchestrator.store.reports import Reports
 from llm_orchestrator.store.urls import parse_url
+from tests.integration.store.cache_data import SECOND, now_us, row
+from tests.integration.store.data import call
 from tests.waiting import until
-
-SECOND = 1_000_000
 
 
 @pytest.fixture(
@@ -57,21 +54,6 @@ async def store(make: Callable[[], Shelf]) -> AsyncIterator[CacheStore]:
     made = CacheStore(make)
     yield made
     await made.close()
-
-
-def row(key: str, **more: Any) -> CacheRow:
-    """An answer that counts from now on, for Redis goes by the clock."""
-    now = time.time_ns() // 1000
-    given: dict[str, Any] = {
-        "body": b'{"content":"yes"}',
-        "created_at": now,
-        "expires_at": now + 60 * SECOND,
-    }
-    return CacheRow(key=key, **(given | more))
-
-
-def now_us() -> int:
-    return time.time_ns() // 1000
 
 
 # ------------------------------------------------------------------ shelves
@@ -268,116 +250,32 @@ async def test_many_writers_of_the_same_rows(make: Callable[[], Shelf]) -> None:
         assert shelf.totals(now_us()).entries == 40
 
 
-# ------------------------------------------------------------------ unwell
+async def test_reports_tell_what_was_saved_however_much_it_is(store_url: str) -> None:
+    big = 9_000_000 * 10**12  # two of them overflow 63 bits
+    ledger = Ledger(store_url)
+    rows = [
+        call("1"),
+        call("2", cache_hit=True, saved_pico=big, cost_pico=0, user_id="ann"),
+        call("3", cache_hit=True, saved_pico=big + 1, cost_pico=0, user_id="ann"),
+        call("4", cache_hit=True, saved_pico=None, cost_pico=0),
+    ]
+    for one in rows:
+        ledger.add(one)
+    await ledger.close()
+    with Reports(store_url) as reports:
+        totals = reports.totals()
+        assert (totals.calls, totals.cache_hits, totals.saved_pico) == (4, 3, 2 * big + 1)
+        by_user = reports.by("user")
+        assert (by_user["ann"].cache_hits, by_user[""].saved_pico) == (2, 0)
+        told = {one["call_id"]: one for one in reports.rows()}
+        assert told["call_2"]["cache_hit"] is True
+        assert told["call_2"]["saved_usd"] == 9_000_000
 
 
-def warnings_of(caplog: pytest.LogCaptureFixture) -> list[str]:
-    return [one.message for one in caplog.records if one.levelno == logging.WARNING]
-
-
-async def test_a_place_that_is_not_there_is_told_once_and_breaks_nothing(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    path = tmp_path / "ledger.db"
-    path.mkdir()
-    store = CacheStore(lambda: SQLShelf(parse_url(path)))
-    assert await store.find("a") is None
-    store.put(row("a"))
-    await store.flush()
-    assert await store.find("a") is None
-    [told] = warnings_of(caplog)
-    assert str(path) in told
-    assert "calls go on without it" in told
-
-    path.rmdir()
-
-    async def is_back() -> bool:
-        store.put(row("a"))
-        await store.flush()
-        return await store.find("a") is not None
-
-    for _ in range(500):
-        if await is_back():
-            break
-        await asyncio.sleep(0.02)
-    assert await store.find("a") is not None
-    assert warnings_of(caplog)[1:] == [f"the cache at {path} is used again"]
-    await store.close()
-
-
-@pytest.mark.parametrize("kind", ["postgres", "redis"])
-async def test_a_server_that_says_nothing_holds_nobody_up(
-    kind: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        port = silent.getsockname()[1]
-
-        def open_one() -> Shelf:
-            if kind == "redis":
-                return RedisShelf(f"redis://127.0.0.1:{port}/0")
-            return SQLShelf(parse_url(f"postgresql://me@127.0.0.1:{port}/db"))
-
-        store = CacheStore(open_one, patience_s=0.1)
-        assert await store.find("a") is None
-        [told] = warnings_of(caplog)
-        assert "no answer within 0.1 s" in told
-        began = time.monotonic()
-        for _ in range(100):
-            assert await store.find("a") is None
-        assert time.monotonic() - began < 0.9, "it is left alone for a while"
-        store.put(row("a"))
-    await store.close()
-
-
-async def test_a_file_that_cannot_be_written_is_still_read(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    target = parse_url(tmp_path / "ledger.db")
-    with closing(SQLShelf(target)) as shelf:
-        shelf.put([row("a")])
-    store = CacheStore(lambda: SQLShelf(target, timeout_s=0.05))
-    with closing(sqlite3.connect(target.place, isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
-        for key in ("b", "c"):
-            store.put(row(key))
-            await store.flush()
-            assert await store.find("a")
-        other.execute("ROLLBACK")
-    [told] = warnings_of(caplog)
-    assert "locked" in told
-    await store.close()
-
-
-KILLED = """
-import asyncio, sys, time
-from llm_orchestrator.store.cache import CacheStore
-from llm_orchestrator.store.cache_rows import CacheRow
-from llm_orchestrator.store.cache_sql import SQLShelf
-from llm_orchestrator.store.urls import parse_url
-body, now = b'{"content":"' + b"x" * 3000 + b'"}', time.time_ns() // 1000
-store = CacheStore(lambda: SQLShelf(parse_url(sys.argv[1])))
-number = 0
-while True:
-    number += 1
-    store.put(CacheRow(key=f"k{number}", body=body, created_at=now, expires_at=now + 10**9))
-    if number % 50 == 0:
-        store.flush_sync()
-        print(number, flush=True)
-"""
-
-
-def test_what_a_killed_process_has_written_is_whole(tmp_path: Path) -> None:
-    place = str(tmp_path / "ledger.db")
-    for life in range(3):
-        process = subprocess.Popen(
-            [sys.executable, "-c", KILLED, place], stdout=subprocess.PIPE, text=True
-        )
-        assert process.stdout is not None
-        flushed = [int(process.stdout.readline()) for _ in range(3 + life)][-1]
-        process.kill()
-        process.communicate()
-        with closing(SQLShelf(parse_url(place))) as shelf:
-            found = shelf.find([f"k{number}" for number in range(1, flushed + 1)], now_us())
-            assert len(found) == flushed
-            assert {len(one.body) for one in found.values()} == {3014}
-            assert shelf.clear() >= flushed
+def test_nothing_stays_prepared_in_a_session_that_a_pooler_may_give_away(postgres_url: str) -> None:
+    backend = connect(parse_url(postgres_url))
+    for number in range(20):
+        backend.execute("DELETE FROM ai_cache WHERE request_hash = ?", [str(number)])
+        list(backend.query("SELECT * FROM ai_cache WHERE request_hash = ?", [str(number)]))
+    assert list(backend.query("SELECT statement FROM pg_prepared_statements")) == []
+    backend.close()
