@@ -23,6 +23,7 @@ from llm_orchestrator.transport.base import Transport
 from llm_orchestrator.types.events import StreamEvent
 from llm_orchestrator.types.model import Model
 from llm_orchestrator.types.reply import Reply
+from llm_orchestrator.types.usage import TokenCount
 
 
 class AsyncLLMOrchestrator:
@@ -145,8 +146,11 @@ class AsyncLLMOrchestrator:
         model: str | None = None,
         exact: bool = False,
         **options: Unpack[CallOptions],
-    ) -> int:
-        """Input tokens of the messages: a local estimate, or the provider's own count."""
+    ) -> TokenCount:
+        """Input tokens of the messages: a local estimate, or the provider's own count.
+
+        The number's ``exact`` says which of the two it is.
+        """
         one = self._prepare(messages, Who(provider=provider, model=model), options)
         target = one.route.candidates[0]
         return await planning.count(self._runtime, one.call.request, target, exact=exact)

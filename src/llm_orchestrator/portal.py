@@ -31,6 +31,7 @@ from llm_orchestrator.transport.base import Transport
 from llm_orchestrator.types.events import StreamEvent
 from llm_orchestrator.types.model import Model
 from llm_orchestrator.types.reply import Reply
+from llm_orchestrator.types.usage import TokenCount
 
 T = TypeVar("T")
 
@@ -283,7 +284,7 @@ class LLMOrchestrator:
         model: str | None = None,
         exact: bool = False,
         **options: Unpack[CallOptions],
-    ) -> int:
+    ) -> TokenCount:
         """See `AsyncLLMOrchestrator.count_tokens`."""
         return _portal.run(
             self._core.count_tokens(

@@ -70,6 +70,8 @@ async def test_counts(llm: AsyncLLMOrchestrator, sim: Simulator, provider: str) 
     estimate = await llm.count_tokens(HELLO, provider=provider)
     assert sim.log() == []
     exact = await llm.count_tokens(HELLO, provider=provider, exact=True)
+    assert (estimate.exact, exact.exact) == (False, True)
+    assert isinstance(exact, int)
     assert 0 < exact < 40
     assert abs(estimate - exact) < 20
     assert (await llm.send_request(HELLO, provider=provider)).usage.input_tokens == exact

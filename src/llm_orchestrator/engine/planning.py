@@ -22,6 +22,7 @@ from llm_orchestrator.types.model import Model
 from llm_orchestrator.types.money import Pico, from_usd, to_usd, usd_text
 from llm_orchestrator.types.provider import Candidate
 from llm_orchestrator.types.request import Request
+from llm_orchestrator.types.usage import TokenCount
 
 if TYPE_CHECKING:
     from llm_orchestrator.engine.routes import Route
@@ -121,12 +122,14 @@ def estimate(request: Request, target: Candidate) -> Estimate:
     return estimate_of(request, target.model)
 
 
-async def count(runtime: Runtime, request: Request, target: Candidate, *, exact: bool) -> int:
+async def count(
+    runtime: Runtime, request: Request, target: Candidate, *, exact: bool
+) -> TokenCount:
     """Input tokens: estimated here, or counted by the provider when ``exact``."""
     if not exact:
         from llm_orchestrator.catalog.tokens import count_request
 
-        return count_request(request, target.model)
+        return TokenCount(count_request(request, target.model), exact=False)
     target = await runtime.ready(target)
     dialect = dialects.load(target.provider.dialect)
     try:
@@ -135,7 +138,7 @@ async def count(runtime: Runtime, request: Request, target: Candidate, *, exact:
         advise_how(runtime, error, lambda dialect, other: dialect.encode_count(request, other))
         raise
     read = partial(dialect.decode_count, target=target)
-    return await runtime.sender.exchange(target, call, _LIMITS, read)
+    return TokenCount(await runtime.sender.exchange(target, call, _LIMITS, read), exact=True)
 
 
 def read_cap(max_cost: Decimal | str | float) -> Pico:

@@ -3,6 +3,28 @@
 import msgspec
 
 
+class TokenCount(int):
+    """A number of tokens that knows where it comes from.
+
+    ``exact`` says that the provider counted them; else they are estimated here.
+    """
+
+    exact: bool
+
+    def __new__(cls, tokens: int, *, exact: bool) -> "TokenCount":  # noqa: PYI034
+        """The number with its origin."""
+        found = super().__new__(cls, tokens)
+        found.exact = exact
+        return found
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _count, (int(self), self.exact)
+
+
+def _count(tokens: int, exact: bool) -> TokenCount:  # noqa: FBT001
+    return TokenCount(tokens, exact=exact)
+
+
 class Usage(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """Tokens of one or more attempts.
 

@@ -1,7 +1,9 @@
 """The small types: money, usage, ids, replies, headers."""
 
+import json
 import multiprocessing
 import os
+import pickle
 from decimal import Decimal, localcontext
 
 import pytest
@@ -14,7 +16,7 @@ from llm_orchestrator.types.ids import IdSource
 from llm_orchestrator.types.money import from_usd, rate_from_usd_per_million, to_usd, usd_text
 from llm_orchestrator.types.reply import AttemptInfo, Reply, Response
 from llm_orchestrator.types.request import Message, Reasoning, Text, ToolCall
-from llm_orchestrator.types.usage import Usage
+from llm_orchestrator.types.usage import TokenCount, Usage
 
 # ------------------------------------------------------------------ money
 
@@ -147,3 +149,11 @@ def test_headers_are_found_in_any_case() -> None:
 def test_a_call_shows_neither_body_nor_headers() -> None:
     call = HTTPCall("http://x", b"secret", {"Authorization": "secret"})
     assert repr(call) == "HTTPCall(POST http://x, 6 bytes)"
+
+
+def test_a_count_knows_where_it_comes_from() -> None:
+    count = TokenCount(12, exact=True)
+    assert (count, count.exact, f"{count:,}") == (12, True, "12")
+    again = pickle.loads(pickle.dumps(TokenCount(7, exact=False)))
+    assert (again, again.exact) == (7, False)
+    assert json.dumps(count) == "12"
