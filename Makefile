@@ -19,11 +19,11 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 p
 .PHONY: help
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) \
-		| awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+		| awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 # ---------------------------------------------------------------- to run
 
-.PHONY: demo failover bench reliability bill
+.PHONY: demo failover bench reliability bill budget-race
 demo: $(VENV)/.installed-run ## see it work: a real local model, then 200+ posts over simulated providers
 	@$(PY) examples/demo.py
 
@@ -36,9 +36,16 @@ reliability: $(VENV)/.installed-dev ## 10,000 calls over three models that fail 
 bill: $(VENV)/.installed-dev ## what every provider bills: our ledger, its bill, published prices
 	@$(PY) benchmarks/bill.py
 
+budget-race: $(VENV)/.installed-dev ## 64 workers in 4 processes, killed at random, race for one budget
+	@$(PY) benchmarks/budget_race.py
+
 bench: $(VENV)/.installed-dev ## speed of each wire, then side by side with bare clients
 	@$(PY) benchmarks/wires.py
 	@$(PY) benchmarks/run.py
+
+.PHONY: routing-prior
+routing-prior: $(VENV)/.installed-dev ## what the learned prior learns of graded answers (DATA=directory)
+	@$(PY) benchmarks/routing_prior.py $(or $(DATA),$(error name the directory: make $@ DATA=...))
 
 # ---------------------------------------------------------------- to check
 
