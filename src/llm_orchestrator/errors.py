@@ -218,14 +218,15 @@ class OutputError(BadReplyError):
 class BudgetError(OrchestratorError):
     """A spending cap would be passed; nothing was sent.
 
-    Where it is a budget's, ``budget`` names it, ``cap``, ``spent`` and ``held`` are USD, and
-    ``resets_at`` says when it begins anew.
+    Where it is a budget's, ``budget`` names it; ``cap``, ``spent`` and ``held`` are its amounts in
+    USD, ``hold`` is what the attempt could cost, and ``resets_at`` says when it begins anew.
     """
 
     budget: str = ""
     cap: "Decimal | None" = None
     spent: "Decimal | None" = None
     held: "Decimal | None" = None
+    hold: "Decimal | None" = None
     resets_at: "datetime | None" = None
 
 

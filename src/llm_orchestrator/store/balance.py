@@ -60,6 +60,12 @@ ORPHANS = (
 )
 """Attempts that hold something, and whose process is gone."""
 
+CORRECT = (
+    "UPDATE settlements SET cost_pico = ?, cost_source = 'provider'"
+    " WHERE attempt_id = ? AND cost_pico IS NULL"
+)
+"""An outcome of unknown cost, once it is known."""
+
 
 class Entry(msgspec.Struct):
     """What a transaction does: rows to insert, and what becomes of holds and windows."""

@@ -235,6 +235,7 @@ def _refused(refusal: Refusal, name: str) -> BudgetError:
         cap=budget.cap,
         spent=to_usd(refusal.spent_pico),
         held=to_usd(refusal.held_pico),
+        hold=None if refusal.hold_pico is None else to_usd(refusal.hold_pico),
         resets_at=refusal.resets_at,
     )
 

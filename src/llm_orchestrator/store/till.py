@@ -47,6 +47,9 @@ class Drawer(Protocol):
     def tell(self, reached: Reached) -> bool:
         """Note that a share was reached; False when that was known."""
 
+    def correct(self, attempt_id: str, cost_pico: Pico) -> None:
+        """Say what an attempt has cost whose outcome is known without its cost."""
+
     def put(self, entry: Entry) -> None:
         """Change holds and windows."""
 

@@ -11,8 +11,9 @@ from typing import TypeAlias
 import msgspec
 from psycopg.pq.abc import PGresult
 
-from llm_orchestrator.store.balance import ORPHANS, Entry, Hold, Reached, Window
+from llm_orchestrator.store.balance import CORRECT, ORPHANS, Entry, Hold, Reached, Window
 from llm_orchestrator.store.matching import Key, make_key, split_key
+from llm_orchestrator.types.money import Pico
 
 _HOLDS = b"""\
 SELECT attempt_id, windows, hold_pico, unknown FROM budget_holds
@@ -52,6 +53,7 @@ UPDATE budget_windows AS w SET spent_pico = CAST(c ->> 2 AS bigint),
   updated_at = CAST(d ->> 4 AS bigint)
 FROM input, json_array_elements(d -> 3) AS c
 WHERE w.budget_id = c ->> 0 AND w.window_key = c ->> 1"""
+_CORRECT = CORRECT.replace("?", "CAST($1 AS bigint)", 1).replace("?", "$2").encode()
 _json = msgspec.json.Encoder().encode
 
 Run: TypeAlias = Callable[[bytes, Sequence[bytes]], PGresult]
@@ -87,6 +89,10 @@ class PostgresDrawer:
     def tell(self, reached: Reached) -> bool:
         """Note that a share was reached; False when that was known."""
         return self._run(_TELL, [_json(reached)]).ntuples > 0
+
+    def correct(self, attempt_id: str, cost_pico: Pico) -> None:
+        """Say what an attempt has cost whose outcome is known without its cost."""
+        self._run(_CORRECT, [b"%d" % cost_pico, attempt_id.encode()])
 
     def put(self, entry: Entry) -> None:
         """Change holds and windows."""

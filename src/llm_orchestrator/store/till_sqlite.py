@@ -7,8 +7,9 @@ from itertools import chain
 
 import msgspec
 
-from llm_orchestrator.store.balance import ORPHANS, Entry, Hold, Reached, Window
+from llm_orchestrator.store.balance import CORRECT, ORPHANS, Entry, Hold, Reached, Window
 from llm_orchestrator.store.matching import Key, make_key, split_key
+from llm_orchestrator.types.money import Pico
 
 # Few, long statements: the interpreter lock is given up once a statement, and taking it back costs
 # more than the statement. Lists are padded to powers of two, so that few are ever prepared.
@@ -98,6 +99,10 @@ class SQLiteDrawer:
     def tell(self, reached: Reached) -> bool:
         """Note that a share was reached; False when that was known."""
         return self._connection.execute(_TELL, reached).rowcount > 0
+
+    def correct(self, attempt_id: str, cost_pico: Pico) -> None:
+        """Say what an attempt has cost whose outcome is known without its cost."""
+        self._connection.execute(CORRECT, (cost_pico, attempt_id))
 
     def put(self, entry: Entry) -> None:
         """Change holds and windows."""

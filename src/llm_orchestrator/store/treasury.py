@@ -8,13 +8,13 @@ import msgspec
 
 from llm_orchestrator.errors import InvalidRequestError
 from llm_orchestrator.store.backend import Backend
-from llm_orchestrator.store.balance import Window
+from llm_orchestrator.store.balance import Entry, Window
 from llm_orchestrator.store.budgets import put_budget, read_budgets
 from llm_orchestrator.store.connect import connect
 from llm_orchestrator.store.periods import Span, span, span_of
 from llm_orchestrator.store.reports import open_current, unreadable
 from llm_orchestrator.store.rows import Group, SettlementRow
-from llm_orchestrator.store.till import Till
+from llm_orchestrator.store.till import Drawer, Till
 from llm_orchestrator.store.urls import Target, parse_url
 from llm_orchestrator.types.budget import Budget
 from llm_orchestrator.types.money import Pico
@@ -29,10 +29,6 @@ _UNKNOWN = (
     " WHERE a.cost_pico IS NULL AND a.status <> 'open' ORDER BY a.started_at, a.attempt_id"
 )
 _ONE = "SELECT status, cost_pico, started_at FROM attempt_ledger WHERE attempt_id = ?"
-_CORRECT = (
-    "UPDATE settlements SET cost_pico = ?, cost_source = 'provider'"
-    " WHERE attempt_id = ? AND cost_pico IS NULL"
-)
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -151,8 +147,13 @@ class Treasury:
             ended_at=started_at,
             latency_us=0,
         )
-        self._try(lambda: self._backend.execute(_CORRECT, (cost_pico, attempt_id)))
-        self._try(lambda: self._backend.write(Group(settlements=[row]), Till().settle))
+        till = Till()
+
+        def plan(drawer: Drawer, group: Group) -> Entry:
+            drawer.correct(attempt_id, cost_pico)
+            return till.settle(drawer, group)
+
+        self._try(lambda: self._backend.write(Group(settlements=[row]), plan))
 
     def _try(self, work: Any) -> Any:
         try:
