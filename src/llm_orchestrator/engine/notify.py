@@ -12,7 +12,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from importlib.metadata import entry_points
 from importlib.util import find_spec
 from itertools import count
 from typing import Any, TypeAlias
@@ -175,7 +174,10 @@ def _check(destination: Secret) -> None:
                 f"notify: {shown(destination)} needs Apprise: "
                 "python -m pip install 'llm-orchestrator[alerts]'"
             )
-    elif not entry_points(group=GROUP, name=name):
+        return
+    from importlib.metadata import entry_points  # slow to load, and few have plug-ins
+
+    if not entry_points(group=GROUP, name=name):
         known = ", ".join(sorted(one.name for one in entry_points(group=GROUP))) or "none"
         raise ConfigError(
             f"notify: expected a URL of Apprise or the name of a notifier, not {name!r} "
@@ -186,6 +188,8 @@ def _check(destination: Secret) -> None:
 def _made(text: str) -> Deliver:
     """What delivers to a destination."""
     if "://" not in text:
+        from importlib.metadata import entry_points
+
         found: Any = next(iter(entry_points(group=GROUP, name=text))).load()
         plug_in: Deliver = found
         return plug_in

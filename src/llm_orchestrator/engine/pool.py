@@ -1,6 +1,6 @@
 """Whom a strategy may choose from: chains, groups and the pool, as the configuration has them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from fnmatch import fnmatchcase
 
 import msgspec
@@ -31,6 +31,21 @@ def chain(runtime: Runtime, names: str | Sequence[str]) -> Pool:
     Of a chain by name, members that cannot be asked are skipped. Raises `InvalidRequestError` for
     duplicates, and what `Candidates.chain` raises for models that nobody knows.
     """
+    if not isinstance(names, str | list | tuple) or not all(isinstance(one, str) for one in names):
+        return _chain(runtime, names)  # which says what is wrong with them
+    key = names if isinstance(names, str) else tuple(names)
+    return _kept(runtime, ("chain", key), lambda: _chain(runtime, names))
+
+
+def _kept(runtime: Runtime, key: tuple[object, ...], make: Callable[[], "Pool"]) -> "Pool":
+    """A pool, made once: what it holds follows from the configuration alone."""
+    known: Pool | None = runtime.pools.get(key)
+    if known is None:
+        known = runtime.pools[key] = make()
+    return known
+
+
+def _chain(runtime: Runtime, names: str | Sequence[str]) -> Pool:
     if not isinstance(names, str):
         return Pool(runtime.candidates.chain(names))
     members = runtime.config.routing.chains.get(names.strip()) or CHAINS.get(names.strip())
@@ -63,6 +78,10 @@ def group(runtime: Runtime, name: str | None) -> tuple[Pool, dict[str, float]] |
 
 def general(runtime: Runtime, *, provider: str | None = None) -> Pool:
     """The pool of ``routing.models``; without it, what `RoutingSettings.models` says."""
+    return _kept(runtime, ("general", provider), lambda: _general(runtime, provider))
+
+
+def _general(runtime: Runtime, provider: str | None) -> Pool:
     settings = runtime.config.routing
     if settings.models:
         plain = [name for name in settings.models if not _is_pattern(name)]
@@ -92,6 +111,10 @@ def general(runtime: Runtime, *, provider: str | None = None) -> Pool:
 
 def catalogue(runtime: Runtime, *, provider: str | None = None) -> Pool:
     """Every current chat model of the providers that can be asked."""
+    return _kept(runtime, ("catalogue", provider), lambda: _catalogue(runtime, provider))
+
+
+def _catalogue(runtime: Runtime, provider: str | None) -> Pool:
     rows = [runtime.directory.use(provider)] if provider else runtime.directory.configured()
     found = [
         Candidate(row, model)

@@ -69,6 +69,8 @@ class Runtime(msgspec.Struct, kw_only=True):
     """The guards round each request, the outermost first."""
     cache: "Cache | None" = None
     """One of them; made when a call first wants it, where the configuration does not."""
+    pools: dict[tuple[object, ...], Any] = {}
+    """Whom strategies may choose from, as `pool` has found out."""
     under_way: set[Call] = msgspec.field(default_factory=set)
     """The calls that have begun and are not booked."""
     closed: bool = False
