@@ -47,6 +47,8 @@ class Account:
     def __init__(self, sim: Simulator, name: str, folder: Path, model: str = "") -> None:
         self.sim = sim
         self.folder = folder
+        # Only there it is waited for, in real seconds.
+        sim.set_batches(**{"cohere.validation": 0.0})
         declared = ROWS[name]
         section = declared.section(sim.url, declared.key)
         if name in CLOUDS:

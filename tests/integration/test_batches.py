@@ -31,9 +31,10 @@ NAMES = (
     "azure",
     "perplexity",
     "openrouter",
+    "cohere",
 )
 UNTAGGED = {"anthropic", "openrouter"}
-UNPRICED = {"azure"}
+UNPRICED = {"azure", "cohere"}
 """Whose batches have no price that we know."""
 SILENT = {"together"}
 """Those that count nothing."""
@@ -164,7 +165,8 @@ async def test_what_was_answered_before_the_end_of_time_is_read(at: Open, name: 
     account = at(name)
     account.sim.add_fault(fault="batch-expired", provider=name)
     status = await account.ended(await account.submit(asks(20)), hours=200)
-    assert status.state is BatchState.EXPIRED
+    # One wire has no such state: a batch that was too slow has failed there.
+    assert status.state is (BatchState.FAILED if name == "cohere" else BatchState.EXPIRED)
     found = await account.results(status)
     done = [one for one in found.values() if one.outcome == "succeeded"]
     if name in NOTHING_PARTIAL:
@@ -298,16 +300,16 @@ async def test_too_much_that_waits_is_a_reason_to_try_later(at: Open, name: str)
     assert status.error
 
 
-@pytest.mark.parametrize("name", ["openai", "gemini", "mistral", "deepinfra"])
+@pytest.mark.parametrize("name", ["openai", "gemini", "mistral", "deepinfra", "cohere"])
 async def test_vectors(at: Open, name: str) -> None:
     models = {"openai": "text-embedding-3-small", "gemini": "gemini-embedding-001"}
-    models |= {"mistral": "mistral-embed", "deepinfra": "sim-embed"}
-    account = at(name, models[name])
+    models |= {"mistral": "mistral-embed"}
+    account = at(name, models.get(name, "sim-embed"))
     status = await account.ended(await account.submit(texts(5)))
     found = await account.results(status)
     assert found.keys() == {f"t{number}" for number in range(5)}
     assert all(one.vectors and len(one.vectors[0]) > 10 for one in found.values())
-    if name != "deepinfra":
+    if name in models:
         total = sum(paid(account, one) or 0 for one in found.values())
         assert total == account.bill(status)["cost_pico"] > 0
 
