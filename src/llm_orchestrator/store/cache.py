@@ -15,6 +15,8 @@ from llm_orchestrator.store.cache_rows import CacheRow, Found, Shelf
 from llm_orchestrator.store.cache_threads import SOON, Asked, Reader, Writer, resolve
 from llm_orchestrator.store.exits import exits
 
+_FIRST = 5
+"""How many times longer the first lookup is waited for."""
 _MOST_WAITING = 10_000
 """Answers and hits that wait to be written; what comes beyond is not kept."""
 
@@ -69,13 +71,15 @@ class CacheStore:
         asked = self._lanes.pop(loop)
         if self._reading is None:
             self._start()
-        loop.call_later(self._patience_s, self._give_up, asked)
+        # Connecting, and making the tables, may take longer than a lookup.
+        patience_s = self._patience_s * (1 if self._reader.ready else _FIRST)
+        loop.call_later(patience_s, self._give_up, asked, patience_s)
         self._reader.tickets.put((loop, asked))
 
-    def _give_up(self, asked: Sequence[Asked]) -> None:
+    def _give_up(self, asked: Sequence[Asked], patience_s: float) -> None:
         waiting = [future for _, future in asked if not future.done()]
         if waiting:
-            why = f"no answer within {self._patience_s:g} s"
+            why = f"no answer within {patience_s:g} s"
             self._reader.health.failed(self._reader.place, why)
             resolve((future, None) for future in waiting)
 
@@ -145,9 +149,9 @@ class CacheStore:
             self._reading = self._writing = None
         self._reader.tickets.put(None)
         self._writer.tickets.put(None)
-        for thread in threads:
+        for thread, patience_s in zip(threads, (self._patience_s, timeout_s), strict=True):
             if thread is not None:
-                thread.join(timeout_s)
+                thread.join(patience_s)  # nothing is lost with one that only reads
 
 
 _STORES: weakref.WeakSet[CacheStore] = weakref.WeakSet()

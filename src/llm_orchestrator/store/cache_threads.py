@@ -70,6 +70,8 @@ class Reader:
         self.tickets: queue.SimpleQueue[Lookup | None] = queue.SimpleQueue()
         self.place = "its place"
         self.health = Health("reader", trouble)
+        self.ready = False
+        """It has been connected."""
         self._make = make
         self._clock = clock
         self._shelf: Shelf | None = None
@@ -106,6 +108,7 @@ class Reader:
             if self._shelf is not None:
                 _close(self._shelf)
             return {}
+        self.ready = True
         self.health.worked(self.place)
         return found
 
