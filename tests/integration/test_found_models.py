@@ -16,6 +16,7 @@ from llm_orchestrator import errors as E  # noqa: N812 - one word for many class
 from llm_orchestrator.catalog.catalog import DATA_FILE
 from llm_orchestrator.simulator import Simulator
 from tests.integration.world import HELLO, KEY, MINI, configuration, table
+from tests.unit.transport.raw import Exchange, raw
 from tests.waiting import until
 
 NEW = "orion-1"
@@ -113,6 +114,27 @@ async def test_a_name_that_is_written_wrong(config: dict[str, Any]) -> None:
         await llm.refresh_models("openai")
         with pytest.raises(E.ModelNotFoundError, match="did you mean orion-1"):
             await llm.send_request(HELLO, provider="openai", model="oriom-1")
+
+
+async def test_names_that_are_none_are_left_out(
+    config: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    names = ["", " ", "good", "a\0b", "line\nbreak", "good", "gut-ü"]
+
+    async def listing(seen: Exchange) -> None:
+        body = msgspec.json.encode({"data": [{"id": name} for name in names]})
+        await seen.reply(200, body, Content_Type="application/json")
+
+    async with raw(listing) as server:
+        config["providers"] = {"openai": {"api_key": KEY, "base_url": server.url}}
+        for _ in range(2):
+            async with AsyncLLMOrchestrator(config) as llm:
+                found = await llm.refresh_models("openai")
+                assert [model.id for model in found] == ["good", "gut-ü"]
+                assert await llm.get_available_models("openai") == found
+        async with AsyncLLMOrchestrator(config) as llm:
+            assert await llm.get_available_models("openai") == found
+    assert caplog.messages == []
 
 
 async def refresh_openai(config: dict[str, Any]) -> None:

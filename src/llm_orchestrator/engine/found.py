@@ -97,7 +97,7 @@ class Found:
     async def keep(self, said: Mapping[str, Iterable[Model]]) -> None:
         """Remember what providers said just now, here and in the store."""
         now = time.time_ns() // 1000
-        lists = {name: (now, tuple(models)) for name, models in said.items()}
+        lists = {name: (now, tuple(filter(_named, models))) for name, models in said.items()}
         self._take(lists)
         if not self._kept:
             return
@@ -183,6 +183,11 @@ class Found:
         if not self._told:
             self._told = True
             log.warning("%s Models are then those of the catalogue and of this process", reason)
+
+
+def _named(model: Model) -> bool:
+    """Whether the name is one that can be asked for, and that every store takes."""
+    return bool(model.id.strip()) and model.id.isprintable()
 
 
 def _aside(name: str, work: Callable[[], None]) -> threading.Event:
