@@ -90,7 +90,8 @@ class Driver:
         limits = limits if call.once else _patient(limits, call)
         if call.wait:
             await asyncio.sleep(call.wait)
-        await asyncio.to_thread(_check_files, call)
+        if call.parts:
+            await asyncio.to_thread(_check_files, call)
         while True:
             try:
                 return await self._sent(call, target, limits, file)
