@@ -39,7 +39,7 @@ _FRONTS: dict[str, Front] = {
     "azure": AzureChat(),
     **{provider.chat.provider: provider.chat for provider in PROVIDERS},
 }
-_BEDROCK = ("/model/", "/foundation-models", "/inference-profiles")
+_BEDROCK = ("/model/", "/model-invocation-job", "/foundation-models", "/inference-profiles")
 
 
 def application(world: World) -> web.Application:

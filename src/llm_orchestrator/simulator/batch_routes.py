@@ -7,7 +7,10 @@ from collections.abc import Iterator
 from aiohttp import web
 
 from llm_orchestrator.simulator.anthropic.batches import AnthropicBatches
+from llm_orchestrator.simulator.batches.buckets import Buckets
 from llm_orchestrator.simulator.batches.control import BatchControl
+from llm_orchestrator.simulator.bedrock.jobs import BedrockJobs
+from llm_orchestrator.simulator.bedrock.s3 import S3
 from llm_orchestrator.simulator.cohere.batches import CohereBatches
 from llm_orchestrator.simulator.compat.batches import (
     AzureBatches,
@@ -45,6 +48,11 @@ def batch_routes(world: World) -> Iterator[web.RouteDef]:
     cohere = CohereBatches(world)
     for prefix in ("/cohere", ""):
         yield from cohere.routes(prefix)
+    s3 = Buckets(world.batches.spool)
+    bedrock = BedrockJobs(world, s3)
+    for prefix in ("/bedrock", ""):
+        yield from bedrock.routes(prefix)
+    yield from S3(world, s3).routes("/s3")
     azure = AzureBatches(world)
     yield from azure.routes("/azure/openai/v1")
     yield from azure.dated("/azure/openai")

@@ -72,6 +72,11 @@ class Simulator:
         return f"{self.url}/bedrock"
 
     @property
+    def s3_url(self) -> str:
+        """The `endpoint_url` of a client of S3, with the bucket in the path."""
+        return f"{self.url}/s3"
+
+    @property
     def cohere_url(self) -> str:
         """The `base_url` of a client of Cohere."""
         return f"{self.url}/cohere"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -59,6 +59,7 @@ class Batch:
     label: Any = None
     facts: dict[str, Any] = field(default_factory=dict)
     fault: Fault | None = None
+    settled: Callable[[Batch], None] | None = None  # called once its results are final
     cancelled_at: float | None = None
     problems: list[Problem] = field(default_factory=list)
     scanned: bool = False
@@ -202,7 +203,7 @@ class Batch:
                 self.digest = (self.digest + _hash(entry.key.encode() + entry.body)) % (1 << 64)
             if number % _SCANNED == 0:
                 yield
-        if not self.total:
+        if not self.total and "wrong" not in self.facts:
             self.problems.append(Problem("empty_file", "The input is empty."))
         if inputs > self.lane.most_inputs:
             message = f"The batch has {inputs} inputs; the limit is {self.lane.most_inputs}."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from os import SEEK_END
@@ -147,15 +148,19 @@ def _gone(request: web.Request, *, reset: bool) -> web.Response:
 async def send_file(
     call: Call, path: Path, kind: str, headers: dict[str, str] | None = None
 ) -> web.StreamResponse:
-    """A file as it is on disk; a fault of a stream ends it in the middle."""
-    response = web.StreamResponse(headers={"Content-Type": kind} | (headers or {}))
+    """A file as it is on disk, or the range asked for; a fault of a stream ends it half way."""
     request, fault = call.request, call.fault
     broken = fault is not None and fault.stage == "stream"
+    response = web.StreamResponse(headers={"Content-Type": kind} | (headers or {}))
     with path.open("rb") as file:
         size = file.seek(0, SEEK_END)
-        file.seek(0)
-        response.content_length = size
-        left = size // 2 if broken else size
+        start, end = _range(request.headers.get("Range", ""), size)
+        if (start, end) != (0, size):
+            response.set_status(206)
+            response.headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
+        file.seek(start)
+        response.content_length = end - start
+        left = (end - start) // 2 if broken else end - start
         await response.prepare(request)
         while left and (data := file.read(min(_PART, left))):
             left -= len(data)
@@ -167,3 +172,11 @@ async def send_file(
         return response
     await response.write_eof()
     return response
+
+
+def _range(header: str, size: int) -> tuple[int, int]:
+    """From which byte to which; all of them when nothing sensible is asked for."""
+    found = re.fullmatch(r"bytes=(\d+)-(\d*)", header)
+    if not found or int(found[1]) >= size:
+        return 0, size
+    return int(found[1]), min(size, int(found[2]) + 1) if found[2] else size

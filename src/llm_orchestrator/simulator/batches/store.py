@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from llm_orchestrator.simulator.batches.batch import Batch
@@ -76,9 +76,13 @@ class Batches:
         window: float | None = None,
         fault: Fault | None = None,
         token: str = "",
+        settled: Callable[[Batch], None] | None = None,
         facts: dict[str, Any] | None = None,
     ) -> Batch:
-        """A new batch; from now on it lives, and will be paid for."""
+        """A new batch; from now on it lives, and will be paid for.
+
+        `settled` is called once its results are final.
+        """
         world, settings = self._world, self.book.of(lane.provider)
         now, total = world.clock.virtual(), sum(received.lines for received in inputs)
         timeline = plan(
@@ -105,6 +109,7 @@ class Batches:
             label=label,
             facts=facts or {},
             fault=fault,
+            settled=settled,
         )
         self._batches[(lane.provider, id)] = batch
         if token:
@@ -135,6 +140,8 @@ class Batches:
 
     def problems(self, batch: Batch) -> list[Problem]:
         """What is wrong with a batch as a whole, and beside others."""
+        if wrong := batch.facts.get("wrong"):
+            return [Problem("invalid_input", wrong)]
         most = batch.settings.requests or batch.lane.most_requests
         if batch.total > most:
             message = f"The batch has {batch.total} requests; it may have at most {most}."
@@ -230,7 +237,8 @@ class Batches:
                 return  # it may yet come to nothing
             done = batch.done(self._world.clock.virtual())
             batch.results.advance(min(done, batch.results.written))
-        elif not batch.facts.get("settled"):
-            batch.facts["settled"] = True
-            self._work.pop(batch.id, None)
+        elif batch.id in self._work:
+            del self._work[batch.id]
             self._world.bill.settled(batch)
+            if batch.settled:
+                batch.settled(batch)

@@ -57,11 +57,19 @@ def read(header: str) -> Signature:
 
 def verify(request: web.Request, body: bytes, secret: str, now: float) -> None:
     """Refuse a request whose signature is not right, for the first reason found."""
+    path = quote(request.raw_path.partition("?")[0], safe="/-_.~")
+    verify_as("bedrock", request, path, hashlib.sha256(body).hexdigest(), secret, now)
+
+
+def verify_as(
+    service: str, request: web.Request, path: str, digest: str, secret: str, now: float
+) -> None:
+    """The same for any service: `path` and `digest` are what is signed of path and body."""
     signature = read(request.headers.get("Authorization", ""))
     moment = request.headers.get("X-Amz-Date", "")
-    _check_scope(signature, request.headers, moment)
+    _check_scope(service, signature, request.headers, moment)
     _check_time(moment, now)
-    canonical = canonical_request(request, body, signature.headers)
+    canonical = canonical_request(request, path, digest, signature.headers)
     if not hmac.compare_digest(sign(secret, signature, moment, canonical), signature.value):
         raise _refused(
             "The request signature we calculated does not match the signature you provided. Check "
@@ -74,9 +82,11 @@ def _refused(message: str) -> Refusal:
     return Refusal(403, message, type="InvalidSignatureException")
 
 
-def _check_scope(signature: Signature, headers: Mapping[str, str], moment: str) -> None:
-    if signature.service != "bedrock":
-        raise _refused("Credential should be scoped to correct service: 'bedrock'. ")
+def _check_scope(
+    service: str, signature: Signature, headers: Mapping[str, str], moment: str
+) -> None:
+    if signature.service != service:
+        raise _refused(f"Credential should be scoped to correct service: '{service}'. ")
     if not re.fullmatch(r"[a-z]{2}(-gov|-iso[a-z]?)?-[a-z]+-\d", signature.region):
         raise _refused(f"Credential should be scoped to a valid region, not '{signature.region}'. ")
     if signature.day != moment[:8]:
@@ -110,22 +120,22 @@ def _stamp(moment: float) -> str:
     return datetime.fromtimestamp(moment, UTC).strftime("%Y%m%dT%H%M%SZ")
 
 
-def canonical_request(request: web.Request, body: bytes, names: tuple[str, ...]) -> str:
-    """The request in the form that is signed. The path is encoded once more than it came."""
-    path, _, query = request.raw_path.partition("?")
+def canonical_request(request: web.Request, path: str, digest: str, names: tuple[str, ...]) -> str:
+    """The request in the form that is signed."""
+    query = request.raw_path.partition("?")[2]
     pairs = sorted(
         (quote(k, safe="-_.~"), quote(v, safe="-_.~"))
         for k, v in parse_qsl(query, keep_blank_values=True)
     )
     lines = [
         request.method,
-        quote(path, safe="/-_.~"),
+        path,
         "&".join(f"{name}={value}" for name, value in pairs),
     ]
     for name in names:
         values = request.headers.getall(name, [])
         lines.append(f"{name}:{','.join(' '.join(value.split()) for value in values)}")
-    return "\n".join([*lines, "", ";".join(names), hashlib.sha256(body).hexdigest()])
+    return "\n".join([*lines, "", ";".join(names), digest])
 
 
 def sign(secret: str, signature: Signature, moment: str, canonical: str) -> str:
