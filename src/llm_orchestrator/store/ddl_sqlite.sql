@@ -71,6 +71,7 @@ CREATE TABLE calls (
   response_body TEXT,
   cache_hit BOOLEAN DEFAULT false NOT NULL,
   saved_pico BIGINT,
+  features TEXT,
   PRIMARY KEY (call_id)
 );
 

@@ -234,7 +234,9 @@ class Reports:
 
 
 _CALL_FIELDS = tuple(
-    name for name in CallRow.__struct_fields__ if name not in {"request_body", "response_body"}
+    name
+    for name in CallRow.__struct_fields__
+    if name not in {"request_body", "response_body", "features"}
 )
 _ATTEMPT_FIELDS = (
     *("attempt_id", "call_id", "session_id", "number", "provider", "model", "started_at"),

@@ -97,6 +97,8 @@ class CallRow(msgspec.Struct, gc=False, kw_only=True, omit_defaults=True):
     cache_hit: bool = False
     saved_pico: Pico | None = None
     """What the answer would have cost, had it not been in the cache."""
+    features: str | None = None
+    """JSON text: hashes of the prompt's words and its category, for `routing.learn`."""
 
 
 Row: TypeAlias = AttemptRow | SettlementRow | CallRow

@@ -117,6 +117,7 @@ calls = Table(
     _text("response_body"),
     _bool("cache_hit"),
     _int("saved_pico"),
+    _text("features"),
     Index("calls_started_at", "started_at"),
     Index("calls_provider", "provider", "started_at"),
     # Partial, because most calls have no user and succeed: an index costs a microsecond a row.

@@ -29,6 +29,7 @@ def upgrade() -> None:
     false = sa.text("false")
     op.add_column("calls", sa.Column("cache_hit", sa.Boolean, nullable=False, server_default=false))
     op.add_column("calls", _int("saved_pico"))
+    op.add_column("calls", _text("features"))
     op.add_column("attempts", _text("key_id"))
     op.add_column("ai_cache", sa.Column("tenant", sa.Text, nullable=False, server_default=""))
     for column in (_text("provider"), _text("model"), _int("cost_pico"), _int("last_hit_at")):
