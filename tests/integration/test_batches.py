@@ -32,6 +32,7 @@ NAMES = (
     "perplexity",
     "openrouter",
     "cohere",
+    "bedrock",
 )
 UNTAGGED = {"anthropic", "openrouter"}
 UNPRICED = {"azure", "cohere"}
@@ -300,10 +301,10 @@ async def test_too_much_that_waits_is_a_reason_to_try_later(at: Open, name: str)
     assert status.error
 
 
-@pytest.mark.parametrize("name", ["openai", "gemini", "mistral", "deepinfra", "cohere"])
+@pytest.mark.parametrize("name", ["openai", "gemini", "mistral", "bedrock", "deepinfra", "cohere"])
 async def test_vectors(at: Open, name: str) -> None:
     models = {"openai": "text-embedding-3-small", "gemini": "gemini-embedding-001"}
-    models |= {"mistral": "mistral-embed"}
+    models |= {"mistral": "mistral-embed", "bedrock": "amazon.titan-embed-text-v2:0"}
     account = at(name, models.get(name, "sim-embed"))
     status = await account.ended(await account.submit(texts(5)))
     found = await account.results(status)
