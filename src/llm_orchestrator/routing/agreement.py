@@ -17,6 +17,8 @@ from llm_orchestrator.types.request import Request
 
 _VARIED = 0.7
 """Temperature of further samples where the request asks for none that varies."""
+UNCLEAR = 0.2
+"""Confidence in an answer to a question for a number or a choice that names none."""
 _MOST_SECONDS = 2
 """How many models are tried for a second opinion when they fail."""
 
@@ -26,8 +28,8 @@ class Agreement:
 
     Answers that are there already count; only where none of them is of another maker, one is
     asked. Where there is no other maker, the scorer tells, else the model is asked again (`k`
-    answers in all). Answers that cannot be compared are judged by the model ``judge``; where none is
-    named, by their words, which costs nothing and finds little but refusals and doubts.
+    answers in all). Answers that cannot be compared are judged by the model ``judge``; where none
+    is named, by their words, which costs nothing and finds little but refusals and doubts.
     """
 
     name = "agreement"
@@ -71,6 +73,9 @@ class Agreement:
         return Judgement(confidence=None, why="nobody gave a second opinion", steps=tuple(failed))
 
     async def _not_comparable(self, case: Case) -> Judgement:
+        if said.definite(case.request):
+            # Others will say what was asked for, and this answer did not.
+            return Judgement(confidence=UNCLEAR, why="it does not say clearly what was asked for")
         if self._scorer is not None:
             found = await Learned(self._scorer)(case)
             if found.confidence is not None:
@@ -200,7 +205,7 @@ class SelfConsistency:
         """How many samples to ask for at once: as few as are enough if they agree."""
         left = self._k - 1 - tried
         same, total = _agree(case.request, answers), len(answers)
-        if _laplace(same, total + left) >= case.threshold:
+        if total > 1 and _laplace(same, total) >= case.threshold:
             return 0
         for more in range(1, left + 1):
             if _laplace(same + more, total + more) >= case.threshold:

@@ -30,7 +30,8 @@ _REFUSAL = re.compile(
 )
 _GIVEN_UP = re.compile(
     r"\b(?:I|we) (?:can(?:no|')t|can not|am (?:unable|not able) to) "
-    r"(?:provide|give|determine|offer) (?:an?|the|any) (?:\w+ )?answer\b|\bI (?:don't|do not) know\b[^.]{0,40}\.?\s*\Z",
+    r"(?:provide|give|determine|offer) (?:an?|the|any) (?:\w+ )?answer\b"
+    r"|\bI (?:don't|do not) know\b[^.]{0,40}\.?\s*\Z",
     re.IGNORECASE,
 )
 _END = re.compile(r"[.!?…:;)\]}>\"'`*|\u3002\uff01\uff1f\u300d\u300f\u3011\d]\s*\Z")

@@ -8,6 +8,7 @@ import msgspec
 from llm_orchestrator.routing.base import Answer
 from llm_orchestrator.routing.canonical import Canonical, canonical, sets
 from llm_orchestrator.routing.canonical.documents import key as json_key
+from llm_orchestrator.routing.canonical.question import read
 from llm_orchestrator.routing.weights import USUAL, weight
 from llm_orchestrator.types.request import Request, ToolCall
 
@@ -20,6 +21,11 @@ def question(request: Request) -> str:
         if message.role == "user" and message.text.strip():
             return message.text
     return ""
+
+
+def definite(request: Request) -> bool:
+    """Whether answers to a request can be compared, by the way in which it is asked."""
+    return request.schema is not None or read(question(request)).definite
 
 
 def form(request: Request, answer: Answer) -> Canonical | None:

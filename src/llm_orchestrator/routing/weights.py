@@ -1,7 +1,9 @@
 """What the word of a model weighs: the log-odds that it is right, clipped."""
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeAlias
 
 import msgspec
 
@@ -15,7 +17,7 @@ LEAST, MOST = 0.05, 3.0
 """Bounds of a weight. A model that is mostly wrong still counts for more than nothing."""
 _TRUST_IN_START = 25.0
 """Ballots that the weights to start from count for, when weights are fitted."""
-_ROUNDS = 200
+_ROUNDS = 500
 
 
 def share(record: Record | None, usual: float = USUAL) -> float:
@@ -55,31 +57,34 @@ def fitted(ballots: Iterable[Ballot], start: Mapping[str, float]) -> dict[str, f
     Unlike weights made of each model's record alone, they know that models err together. The fewer
     ballots, the nearer they stay to ``start``.
     """
-    told = [found for ballot in ballots if (found := _told(ballot, start)) is not None]
+    told = Counter(found for ballot in ballots if (found := _told(ballot, start)) is not None)
     weights = dict(start)
-    step = 2.0 / (0.3 * len(told) + _TRUST_IN_START)
+    step = 1.0 / (0.5 * told.total() + _TRUST_IN_START)
     for _ in range(_ROUNDS):
         pull = {name: _TRUST_IN_START * (start[name] - now) for name, now in weights.items()}
-        for sets, wanted in told:
+        for (sets, wanted), times in told.items():
             shares = soft([sum(weights[name] for name in names) for names in sets])
             for names, want, got in zip(sets, wanted, shares, strict=True):
                 for name in names:
-                    pull[name] += want - got
+                    pull[name] += times * (want - got)
         weights = {
             name: min(max(now + step * pull[name], LEAST), MOST) for name, now in weights.items()
         }
     return weights
 
 
-def _told(ballot: Ballot, known: Mapping[str, float]) -> tuple[list[list[str]], list[float]] | None:
+_Told: TypeAlias = tuple[tuple[tuple[str, ...], ...], tuple[float, ...]]
+
+
+def _told(ballot: Ballot, known: Mapping[str, float]) -> _Told | None:
     """The sets of a ballot and how right each was; ``None`` where it teaches nothing."""
-    sets = [sorted(name for name in names if name in known) for names in ballot.sets]
-    sets = [names for names in sets if names]
+    all_sets = sorted(tuple(sorted(names & known.keys())) for names in ballot.sets)
+    sets = tuple(names for names in all_sets if names)
     right = [sum(name in ballot.right for name in names) / len(names) for names in sets]
     total = sum(right)
     if len(sets) < 2 or not total:
         return None
-    return sets, [value / total for value in right]
+    return sets, tuple(value / total for value in right)
 
 
 def soft(scores: Sequence[float]) -> list[float]:

@@ -51,8 +51,7 @@ def test_kinds(prompt: str, text: str, kind: str, key: str) -> None:
         "",
         "   ",
         "<think>15</think>",
-        "It depends on what you want. There are many ways to look at this, and each has its merits"
-        " for different readers with different needs.",
+        "It depends on what you want. There are many ways to look at it, for different readers.",
         "First paragraph about one thing.\n\nSecond paragraph about another thing entirely.",
         "x" * 300_000,
     ],

@@ -15,8 +15,9 @@ PROMPTS = st.sampled_from(
      pairs.CAPITAL, pairs.SOLVE, pairs.PERCENT)
 )  # fmt: skip
 PIECES = st.sampled_from(
-    ("The answer is ", "\\boxed{", "}", "**", "15", "$", "(B)", "\n\n", "```python\n", "```", "#### ",
-     '{"answer": ', '"', "x^2", "1/2", "%", " km", "yes", ", ", " and ", "<answer>", "=", "(", "]")
+    ("The answer is ", "\\boxed{", "}", "**", "15", "$", "(B)", "\n\n", "```python\n", "```",
+     "#### ",     '{"answer": ', '"', "x^2", "1/2", "%", " km", "yes", ", ", " and ", "<answer>",
+     "=", "(", "]")
 )  # fmt: skip
 TEXTS = st.one_of(st.text(max_size=200), st.lists(PIECES, max_size=12).map("".join))
 

@@ -185,8 +185,10 @@ def _unmarked(text: str, question: Question) -> Iterator[Found]:
 
 
 def _one_line(text: str, question: Question) -> Iterator[Found]:
-    """A single line is the answer; of several sentences a first one that is hardly more than one
-    word, or the last one where it has the number that was asked for.
+    """A single line is the answer.
+
+    Of several sentences, it is a first one that is hardly more than one word, or the last one where
+    that has the number that was asked for.
     """
     first = first_part(text, question)
     if question.literal or len(first) >= len(text.rstrip(" .!?\n")) - 1:

@@ -73,6 +73,12 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     percent: bool = False
 
 
+    @property
+    def definite(self) -> bool:
+        """Whether there is one short answer to it, by the way in which it is asked."""
+        return bool(self.options) or self.boolean or self.literal or self.numeric
+
+
 @lru_cache(maxsize=512)
 def read(prompt: str) -> Question:
     """What the prompt asks for."""
