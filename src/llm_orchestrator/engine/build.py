@@ -21,6 +21,7 @@ from llm_orchestrator.engine.rate_limits import limiter
 from llm_orchestrator.engine.runtime import Runtime
 from llm_orchestrator.engine.session import Session
 from llm_orchestrator.pipeline.affinity import Affinity
+from llm_orchestrator.pipeline.allowance import Allowance
 from llm_orchestrator.pipeline.breaker import Breaker
 from llm_orchestrator.pipeline.hold import Hold
 from llm_orchestrator.pipeline.meter import Meter
@@ -83,7 +84,11 @@ def build(
         candidates=Candidates(directory, catalog, found, model=None if provider else model),
         found=found,
         transport=transport,
-        sender=Sender(transport, [guard for guard in guards if guard is not None]),
+        sender=Sender(
+            transport,
+            [guard for guard in guards if guard is not None],
+            None if ledger is None else Allowance(ledger),
+        ),
         breaker=breaker,
         speed=speed,
         affinity=affinity,

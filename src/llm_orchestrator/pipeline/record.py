@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, cast
 from llm_orchestrator.errors import ClosedError, OrchestratorError
 from llm_orchestrator.pipeline.attempt import Attempt, Call
 from llm_orchestrator.pipeline.guard import Guard
-from llm_orchestrator.providers.keys import key_id
+from llm_orchestrator.providers.keys import KeyIds
 from llm_orchestrator.store.rows import AttemptRow, CallRow, CallStatus, SettlementRow
-from llm_orchestrator.types.provider import Provider
 from llm_orchestrator.types.reply import Reply
 from llm_orchestrator.types.usage import Usage
 
@@ -23,14 +22,7 @@ class Record(Guard):
     def __init__(self, ledger: "Ledger", price_version: str) -> None:
         self._ledger = ledger
         self._price_version = price_version
-        self._key_ids: dict[str, str | None] = {}
-
-    def _key_id(self, provider: Provider) -> str | None:
-        try:
-            return self._key_ids[provider.name]
-        except KeyError:
-            found = self._key_ids[provider.name] = key_id(provider)
-            return found
+        self._key_ids = KeyIds()
 
     async def enter(self, attempt: Attempt) -> None:
         """Commit the intent. Raises where a budget does not allow it.
@@ -52,7 +44,7 @@ class Record(Guard):
             strategy=call.strategy,
             user_id=call.user_id,
             tags=call.tags,
-            key_id=self._key_id(attempt.candidate.provider),
+            key_id=self._key_ids.of(attempt.candidate.provider),
         )
         try:
             await self._ledger.admit(row, capped=call.cap is not None)

@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from copy import copy
 from functools import partial
+from math import inf
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, TypeVar
@@ -13,6 +14,7 @@ from llm_orchestrator.dialects.base import Dialect, StreamDecoder
 from llm_orchestrator.errors import (
     APIConnectionError,
     APITimeoutError,
+    BudgetError,
     ClosedError,
     InvalidRequestError,
     OrchestratorError,
@@ -38,6 +40,7 @@ from llm_orchestrator.types.request import Request
 
 if TYPE_CHECKING:
     from llm_orchestrator.dialects.batch import Exchange
+    from llm_orchestrator.pipeline.allowance import Allowance
 
 T = TypeVar("T")
 
@@ -50,8 +53,14 @@ _ID_HEADER = "X-Client-Request-Id"
 class Sender:
     """Sends attempts. Whatever happens to one, its guards are left and so it is booked."""
 
-    def __init__(self, transport: Transport, guards: Sequence[Guard]) -> None:
+    def __init__(
+        self,
+        transport: Transport,
+        guards: Sequence[Guard],
+        allowance: "Allowance | None" = None,
+    ) -> None:
         self._transport = transport
+        self._allowance = allowance
         self._entered = [guard for guard in guards if type(guard).enter is not Guard.enter]
         self._left = [g for g in reversed(guards) if type(g).leave is not Guard.leave]
         self.closed = False
@@ -62,7 +71,7 @@ class Sender:
     ) -> Response:
         """One attempt at a whole answer; raises the error that its reply means."""
         dialect = dialects.load(target.provider.dialect)
-        wire_call, most = _written(dialect, request, target)
+        wire_call, headers, attempt = await self._begin(dialect, call, request, target, limits)
 
         def read(reply: HTTPReply, attempt: Attempt) -> Response:
             response = dialect.decode(reply, target)
@@ -70,7 +79,7 @@ class Sender:
             check(response, target)
             return response
 
-        return await self.book(call, target, wire_call, limits, read, most_input=most, sent=request)
+        return await self._answer(attempt, wire_call, headers, limits, read)
 
     async def book(
         self,
@@ -91,6 +100,44 @@ class Sender:
         headers = await credentials.signed(wire_call, target.provider)
         attempt = await self._enter(call, target, most_input, sent, limits.line)
         headers[_ID_HEADER] = attempt.id
+        return await self._answer(attempt, wire_call, headers, limits, read)
+
+    async def _begin(
+        self, dialect: Dialect, call: Call, request: Request, target: Candidate, limits: Limits
+    ) -> tuple[HTTPCall, dict[str, str], Attempt]:
+        """An attempt that may go out, and what does, with its answer cut to what budgets leave."""
+        allowance, sent = self._allowance, request
+        if allowance is not None:
+            sent = allowance.fitted(call, request, target)
+        while True:
+            wire_call, most = _written(dialect, sent, target)
+            headers = await credentials.signed(wire_call, target.provider)
+            try:
+                attempt = await self._enter(call, target, most, sent, limits.line)
+                break
+            except BudgetError as error:
+                if allowance is None or error.code != "budget":
+                    raise
+                last, sent = sent, allowance.fitted(call, request, target)
+                if sent.max_tokens is None or sent.max_tokens >= (last.max_tokens or inf):
+                    raise  # it was as short as can be
+        if sent is not request:
+            call.notices.append(
+                f"the answer was limited to {sent.max_tokens} tokens to stay within a budget"
+            )
+        headers[_ID_HEADER] = attempt.id
+        return wire_call, headers, attempt
+
+    async def _answer(
+        self,
+        attempt: Attempt,
+        wire_call: HTTPCall,
+        headers: Mapping[str, str],
+        limits: Limits,
+        read: Callable[[HTTPReply, Attempt], T],
+    ) -> T:
+        """What ``read`` makes of the reply to an attempt, once that is booked."""
+        target = attempt.candidate
         try:
             reply = await self._exchange(wire_call, headers, limits)
             attempt.status_code, attempt.headers = reply.status, reply.headers
@@ -103,7 +150,7 @@ class Sender:
             raise
         finally:
             self._leave(attempt)
-        _note(call, target, wire_call)
+        _note(attempt.call, target, wire_call)
         return answer
 
     async def stream(
@@ -114,10 +161,7 @@ class Sender:
         Ends after the terminal marker; raises `TruncatedError` when the stream ends without one.
         """
         dialect = dialects.load(target.provider.dialect)
-        wire_call, most = _written(dialect, request, target)
-        headers = await credentials.signed(wire_call, target.provider)
-        attempt = await self._enter(call, target, most, request, limits.line)
-        headers[_ID_HEADER] = attempt.id
+        wire_call, headers, attempt = await self._begin(dialect, call, request, target, limits)
         _note(call, target, wire_call)
         try:
             wire = await self._transport.open(wire_call, headers, limits)

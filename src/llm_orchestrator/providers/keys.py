@@ -7,6 +7,21 @@ import msgspec
 from llm_orchestrator.types.provider import Provider
 
 
+class KeyIds:
+    """The names of the keys of one configuration's rows, each made once."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, str | None] = {}
+
+    def of(self, row: Provider) -> str | None:
+        """The name of the row's key."""
+        try:
+            return self._known[row.name]
+        except KeyError:
+            found = self._known[row.name] = key_id(row)
+            return found
+
+
 def key_id(row: Provider) -> str | None:
     """A digest of the key that the row's calls go out with; the same for rows that share a key.
 

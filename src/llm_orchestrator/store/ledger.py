@@ -13,7 +13,7 @@ from time import monotonic
 from llm_orchestrator.errors import BudgetError, ClosedError, StoreError
 from llm_orchestrator.store.executor import this_process
 from llm_orchestrator.store.exits import exits
-from llm_orchestrator.store.matching import Spender
+from llm_orchestrator.store.matching import Caller
 from llm_orchestrator.store.rows import AttemptRow, CallRow, SettlementRow
 from llm_orchestrator.store.till import Till
 from llm_orchestrator.store.urls import Target, parse_url
@@ -117,12 +117,19 @@ class Ledger:
                 "is refused: what it costs could not be held. See the warning in the log"
             )
 
-    def room(self, spender: Spender) -> tuple[Pico, Pico] | None:
-        """What the tightest budget has left: now, and once all others under way were free.
+    def room(
+        self,
+        session_id: str | None,
+        user_id: str | None,
+        key_id: str | None,
+        tags: str | None,
+        started_at: int,
+    ) -> tuple[Pico, Pico] | None:
+        """What the tightest budget of a caller has left: now, and once all others were free.
 
         As it was last seen; ``None`` when there is none, or none was seen yet.
         """
-        return self._till.room(spender)
+        return self._till.room(Caller(session_id, user_id, key_id, tags, started_at))
 
     def add(self, row: SettlementRow | CallRow) -> None:
         """Write a row with a later group, at the latest after 50 ms; from any thread.

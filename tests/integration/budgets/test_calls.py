@@ -12,7 +12,8 @@ import pytest
 from llm_orchestrator import AsyncLLMOrchestrator, BudgetError, ConfigError
 from llm_orchestrator.simulator import Simulator
 from llm_orchestrator.types.money import PICO_PER_USD
-from tests.integration.world import HELLO, KEY, MINI, configuration, table
+from tests.integration.world import HELLO, KEY, MINI, configuration, end_of, table
+from tests.waiting import until
 
 
 def under(sim: Simulator, *budgets: dict[str, Any], **more: Any) -> AsyncLLMOrchestrator:
@@ -137,3 +138,38 @@ async def test_the_key_of_an_attempt_is_a_digest(
     [row] = table(llmo_home, "attempts")
     assert row["key_id"].startswith("key_")
     assert KEY not in row["key_id"]
+
+
+async def test_an_answer_is_cut_to_what_is_left(sim: Simulator, llmo_home: Path) -> None:
+    async with under(sim, {"scope": "user", "cap": "0.001"}) as llm:
+        reply = await llm.send_request(HELLO, user="ana")  # up to 16,384 tokens, for 0.0098
+        [notice] = [text for text in reply.notices if "budget" in text]
+        assert notice.startswith("the answer was limited to 1587 ")
+        [first] = table(llmo_home, "attempts")
+        assert 0.00099 * PICO_PER_USD < first["hold_pico"] <= 0.001 * PICO_PER_USD
+        pieces = [one async for one in llm.send_streaming_request(HELLO, user="ana")]
+        assert "limited" in str(end_of(pieces).notices)
+        whole = await llm.send_request(HELLO, user="ana", max_tokens=300)
+        assert not [text for text in whole.notices if "budget" in text]
+    rows = table(llmo_home, "attempts")
+    assert len(rows) == 3, "tries that did not fit are not booked"
+    assert sim.ledger()["total"]["requests"] == 3
+
+
+async def test_an_answer_is_not_cut_too_short(sim: Simulator) -> None:
+    async with under(sim, {"scope": "global", "cap": "0.0001"}) as llm:
+        with pytest.raises(BudgetError) as caught:
+            await llm.send_request(HELLO, provider="openai")
+    assert caught.value.code == "budget"
+    assert caught.value.hold is not None
+    assert 0.0001 < caught.value.hold < 0.0003, "that of 256 tokens"
+
+
+async def test_answers_are_not_cut_for_what_is_held_meanwhile(sim: Simulator) -> None:
+    sim.add_fault(fault="slow-headers", seconds=0.3, count=1)
+    async with under(sim, {"scope": "global", "cap": "0.012"}) as llm:
+        first = asyncio.create_task(llm.send_request(HELLO, provider="openai"))
+        await until(sim.log)
+        second = await llm.send_request(HELLO, provider="openai")
+        assert not [text for text in second.notices if "budget" in text], "it has waited"
+        await first
