@@ -38,14 +38,19 @@ FIVE = [
     {"scope": "key", "subject": "openai", **_CAP},
     {"scope": "tag", "subject": "team=blue", **_CAP},
 ]
+BARE: dict[str, Any] = {"cost_tracking": {"enabled": False}}
+LIMITS = {"rate_limits": {"models": {MODEL: {"rpm": 10**8, "tpm": 10**11, "in_flight": 10**5}}}}
 GUARDS: dict[str, dict[str, Any]] = {
-    "none": {"cost_tracking": {"enabled": False}},
+    "none": BARE | {"rate_limits": {"learn": False}},
+    "limits, to be learned": BARE,
+    "limits": BARE | LIMITS,
     "ledger": {},
     "ledger, 1 budget": {"budgets": ONE},
     "ledger, 5 budgets": {"budgets": FIVE},
+    "ledger, 5 budgets, limits": {"budgets": FIVE} | LIMITS,
 }
 """What each row adds to the configuration."""
-ALL = "ledger, 5 budgets"
+ALL = "ledger, 5 budgets, limits"
 """The row with everything on."""
 console = Console()
 

@@ -1,6 +1,7 @@
 """Keeps to rate limits: those of the configuration, and those that replies tell."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -37,6 +38,7 @@ class Limiter(Guard):
         clock: Callable[[], float] = monotonic,
     ) -> None:
         self.keeper = Keeper(clock, shared)
+        self._clock = clock
         self._rules = rules
         self._learn = learn
         self._lines: dict[tuple[str, str], tuple[Line, Secret | None]] = {}
@@ -56,13 +58,19 @@ class Limiter(Guard):
             if known is not None and known[1] is target.provider.key
             else self._line(target)
         )
-        small = attempt.most_input <= SMALL
-        if not line.own and not line.blocked and (not line.gauges or (small and line.free > 0)):
+        most = attempt.most_input
+        if line.tickets and most <= line.small and self._clock() < line.until:
+            with suppress(IndexError):  # another thread may have taken the last
+                attempt.take = line.tickets.pop()
+                return
+        if not (line.own or line.blocked) and (
+            not line.gauges or (line.free > 0 and most <= SMALL)
+        ):
             line.free -= 1
             attempt.take = line
             return
-        need = line.need(attempt.most_input, attempt.request.max_tokens)
-        take = self.keeper.take(line, need, small=small)
+        need = line.need(most, attempt.request.max_tokens)
+        take = self.keeper.take(line, need, most if line.own else 0)
         if take is None:
             priority = attempt.call.priority
             take = await self.keeper.wait(line, need, priority, attempt.patience)
@@ -87,7 +95,13 @@ class Limiter(Guard):
         ):
             seconds = attempt.latency if attempt.status == "ok" else None
             self.keeper.settle(take, _used(attempt, take.need), seconds)
-        if line.sized and usage is not None and attempt.status == "ok" and not usage.estimated:
+        if (
+            line.sized
+            and usage is not None
+            and attempt.status == "ok"
+            and not usage.estimated
+            and not (type(take) is Take and take.ticket)
+        ):
             line.saw(attempt.most_input, usage)
         if not self._learn or attempt.headers is None:
             return

@@ -1,11 +1,13 @@
 """The limiter as a guard, by an injected clock: in line, refused, learned, corrected."""
 
 import asyncio
+from random import Random
 
 import pytest
 
 from llm_orchestrator import errors as E  # noqa: N812 - one word for many classes
 from llm_orchestrator.config.rate_limits import LimitSettings
+from llm_orchestrator.pipeline.attempt import Attempt
 from llm_orchestrator.types.usage import Usage
 from tests.unit.pipeline.limiting import (
     A,
@@ -232,9 +234,82 @@ async def test_what_failed_used_nothing_or_what_was_expected(
 async def test_the_estimate_follows_what_was_used(clock: Clock) -> None:
     limiter = limits(clock, models={"a": LimitSettings(tpm=10**9)})
     for _ in range(60):
+        clock.pass_(1)
         one = await go(limiter)
         one.most_input = 1256
         back(limiter, one, usage=Usage(500, 100))
     sent, made = limiter.lines[0].need(1256, None)[2:]
     assert sent == pytest.approx(500, rel=0.02)
     assert made == pytest.approx(200, rel=0.02)
+
+
+# ------------------------------------------------------------------ tickets
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_what_goes_on_a_ticket_is_counted_like_all_else(clock: Clock, seed: int) -> None:
+    """In bursts and one by one, in every rhythm: no minute holds more, and all is used."""
+    random = Random(seed)
+    limiter = limits(
+        clock,
+        providers={"openai": LimitSettings(rpm=300)},
+        models={"a": LimitSettings(rpm=200, in_flight=50), "b": LimitSettings(tpm=20_000)},
+    )
+    went: list[tuple[float, str, int]] = []
+    running: list[Attempt] = []
+    while clock.now < 1300:
+        clock.pass_(random.choice((0.0, 0.0, 0.001, 0.1, 0.9, 5.0)))
+        for _ in range(random.choice((1, 1, 5, 80))):
+            one = random.choice((A, A, B))
+            try:
+                running.append(await go(limiter, one))
+            except E.RateLimitError:
+                continue
+            tokens = random.randint(1, 65)
+            running[-1].sent = [str(tokens)]
+            went.append((clock.now, one.model.id, tokens))
+        assert sum(one.candidate is A for one in running) <= 50
+        while running and random.random() < 0.95:
+            one_back = running.pop()
+            tokens = int(one_back.sent[0])  # type: ignore[index]
+            back(limiter, one_back, usage=Usage(tokens - 1, 1))
+    assert len(went) > 300
+    for start, _, _ in went:
+        minute = [(name, size) for at, name, size in went if start <= at < start + 60]
+        assert len(minute) <= 300
+        assert sum(name == "a" for name, _ in minute) <= 200
+        assert sum(size for name, size in minute if name == "b") <= 20_000
+
+
+async def test_a_ticket_nobody_uses_keeps_nobody_out(clock: Clock) -> None:
+    limiter = limits(clock, providers={"openai": LimitSettings(rpm=100)})
+    await go(limiter, A)
+    assert limiter.lines[0].tickets
+    for _ in range(99):
+        await go(limiter, B)
+    with pytest.raises(E.RateLimitError):
+        await go(limiter, B)
+    with pytest.raises(E.RateLimitError):
+        await go(limiter, A)
+
+
+async def test_a_ticket_is_no_way_round_a_retry_after(clock: Clock) -> None:
+    limiter = rpm(clock, 1000)
+    one = await go(limiter)
+    assert limiter.lines[0].tickets
+    back(limiter, one, E.RateLimitError("x", retry_after=5.0))
+    with pytest.raises(E.RateLimitError):
+        await go(limiter)
+
+
+async def test_a_large_request_uses_no_ticket(clock: Clock) -> None:
+    limiter = limits(clock, models={"a": LimitSettings(tpm=100_000)})
+    await go(limiter)
+    (line,) = limiter.lines
+    tickets = len(line.tickets)
+    one = attempt(A)
+    one.most_input = 200_000
+    await limiter.enter(one)
+    assert one.take.need[1] > 49_000
+    assert tickets
+    assert line.own[0].used > 49_000  # type: ignore[attr-defined]

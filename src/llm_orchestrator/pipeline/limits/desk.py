@@ -92,6 +92,8 @@ class Desk:
         """When it will be served again because time has passed."""
         self.loop: AbstractEventLoop | None = None
         """Of the last who joined."""
+        self.ticketed: set[Line] = set()
+        """Lines that may have tickets."""
         self._left = 0
         """How many have left that still stand in a heap."""
 
@@ -144,6 +146,11 @@ class Desk:
             if not _head(line):
                 lines = [one for one in lines if one is not line]
         return soonest
+
+    def take_back(self) -> bool:
+        """Give back what unused tickets have taken; whether there was any."""
+        lines, self.ticketed = self.ticketed, set()
+        return sum(line.take_back() for line in lines) > 0
 
     def everybody(self) -> list[Waiter]:
         """All who wait."""

@@ -19,6 +19,8 @@ PARTS = 60
 """A window forgets in so many steps; it counts up to one step too long, never too short."""
 HIGHEST = 10
 """Priorities go from 1 to this."""
+STEP_S = 1.0
+"""What a minute's window forgets at once."""
 _USUAL_S = 1.0
 """How long an answer takes, before one was seen."""
 
@@ -50,6 +52,13 @@ class Gate:
 
     def end(self, stamp: Stamp | None, took: int, used: int, seconds: float | None) -> None:
         """What took so much has ended, and used that much; ``None``: nobody knows how long."""
+        raise NotImplementedError
+
+    def spare(self, amount: int, now: float) -> int:
+        """How many that need so much would fit into a quarter of what is left.
+
+        None, when less than half of the limit is left.
+        """
         raise NotImplementedError
 
     @property
@@ -119,6 +128,11 @@ class Window(Gate):
             parts.append(stamp)
         return stamp
 
+    def spare(self, amount: int, now: float) -> int:
+        """Of what is not used."""
+        self.wait(1, now)  # which forgets
+        return quarter(self.limit - self.used, self.limit, amount)
+
     def end(self, stamp: Stamp | None, took: int, used: int, seconds: float | None) -> None:
         """Correct what was counted then."""
         del seconds
@@ -153,14 +167,19 @@ class Slots(Gate):
         return f"{self.limit} requests in flight"
 
     def take(self, amount: int, now: float) -> None:
-        """One more."""
-        del amount, now
-        self.taken += 1
+        """So many more."""
+        del now
+        self.taken += amount
+
+    def spare(self, amount: int, now: float) -> int:
+        """Of those that are free."""
+        del now
+        return quarter(self.limit - self.taken, self.limit, amount)
 
     def end(self, stamp: Stamp | None, took: int, used: int, seconds: float | None) -> None:
-        """One less."""
-        del stamp, took, used
-        self.taken -= 1
+        """So many less."""
+        del stamp, used
+        self.taken -= took
         if seconds is not None:
             self._seconds += 0.1 * (seconds - self._seconds)
 
@@ -168,3 +187,8 @@ class Slots(Gate):
         if not isinf(self.wait(amount, now)) and amount <= self.limit - self.taken:
             return 0.0
         return self._seconds * amount / self.limit
+
+
+def quarter(left: float, limit: int, amount: int) -> int:
+    """How often the amount fits into a quarter of what is left; never into less than half."""
+    return int(left) // (4 * amount) if left * 2 >= limit else 0

@@ -2,7 +2,7 @@
 
 from math import inf
 
-from llm_orchestrator.pipeline.limits.gates import UNITS, Gate, Stamp
+from llm_orchestrator.pipeline.limits.gates import UNITS, Gate, Stamp, quarter
 
 PERIODS = (1.0, 60.0, 3600.0, 86400.0)
 _NEAR = 0.15
@@ -62,7 +62,12 @@ class Gauge(Gate):
         self._fill(now)
         self.level = min(max(self.level, remaining - self.out), float(remaining))
 
-    def spare(self, amount: int, left: int, now: float) -> None:
+    def spare(self, amount: int, now: float) -> int:
+        """Of what is left."""
+        self._fill(now)
+        return quarter(self.level, self.limit, amount)
+
+    def hold_back(self, amount: int, left: int, now: float) -> None:
         """So much of what is left goes uncounted."""
         self._fill(now)
         self.level = float(min(left, self.limit) - amount - self.out)

@@ -40,8 +40,11 @@ class Keeper:
 
     # ------------------------------------------------------------ in
 
-    def take(self, line: Line, need: Need, *, small: bool = False) -> Take | None:
-        """Go at once, if nobody waits and there is room; not where others have to be asked."""
+    def take(self, line: Line, need: Need, most_input: int = 0) -> Take | None:
+        """Go at once, if nobody waits and there is room; not where others have to be asked.
+
+        With ``most_input``, the bytes of its input, it may leave tickets for others.
+        """
         with self._lock:
             now, share = self.clock(), 1.0
             if self.shared is not None:
@@ -51,14 +54,18 @@ class Keeper:
             if line.desk.waiting or line.blocked > now:
                 return None
             line.blocked = 0.0
-            free = small and line.free > 0
-            gates = line.own if free else line.gates
-            for gate in gates:
-                if gate.wait(need[gate.kind], now, share):
-                    return None
-            if free:
-                line.free -= 1
-            return line.take(need, now, gates)
+            if line.tickets:
+                line.take_back()
+            if line.wait(need, now, share) and not (
+                line.desk.take_back() and not line.wait(need, now, share)
+            ):
+                return None
+            take = line.take(need, now)
+            if most_input and self.shared is None:
+                line.leave_tickets(most_input, now)
+                if line.tickets:
+                    line.desk.ticketed.add(line)
+            return take
 
     async def wait(self, line: Line, need: Need, priority: int, longest: float) -> Take:
         """Go when it is its turn.
@@ -169,6 +176,7 @@ class Keeper:
         with self._lock:
             if self._closed:
                 raise ClosedError("the orchestrator was closed; make a new one")
+            line.desk.take_back()
             expected = line.ahead(waiter.need, waiter.priority, waiter.since)
             if expected > waiter.deadline - waiter.since:
                 raise self._refused(line, waiter.need, expected)

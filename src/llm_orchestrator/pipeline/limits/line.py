@@ -4,7 +4,15 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from llm_orchestrator.pipeline.limits import headers as wire
-from llm_orchestrator.pipeline.limits.gates import REQUESTS, Gate, Need, Slots, Stamp, Window
+from llm_orchestrator.pipeline.limits.gates import (
+    REQUESTS,
+    STEP_S,
+    Gate,
+    Need,
+    Slots,
+    Stamp,
+    Window,
+)
 from llm_orchestrator.pipeline.limits.gauge import Gauge
 
 if TYPE_CHECKING:
@@ -19,6 +27,8 @@ SMALL = 16_384
 """An input of at most so many bytes may go free."""
 _MOST_FREE = 64
 _SMALL_TOKENS = 4096
+_TICKET = 2048
+_WORTH = 4
 _PROBES = 4
 """Replies that are searched for rate-limit headers, before it is taken that there are none."""
 _NEVER = -1
@@ -30,9 +40,9 @@ _AROUND = 256
 
 
 class Take:
-    """What one request has taken, until it has ended."""
+    """What one request has taken, until it has ended; or each of several, if it is a ``ticket``."""
 
-    __slots__ = ("gates", "line", "marks", "member", "need", "stamps")
+    __slots__ = ("gates", "line", "marks", "member", "need", "stamps", "ticket")
 
     marks: Sequence[int] | None
     """The parts of the shared windows that count it; ``None``: only this process knows."""
@@ -47,13 +57,15 @@ class Take:
         self.gates = gates
         self.stamps = stamps
         self.marks = None
+        self.ticket = False
 
 
 class Line:
     """What one request of this model needs, and whether there is room for it now.
 
-    While no learned limit is near, some requests go *free*: they are not counted at its gauges,
-    which hold back that much.
+    While nothing is near, that costs little. Some requests go *free* past the gauges, which hold
+    back that much. At the other gates one request takes for some that may follow, and leaves them
+    *tickets*, which are good for as long as a window counts as one moment.
     """
 
     __slots__ = (
@@ -73,6 +85,9 @@ class Line:
         "provider",
         "sized",
         "slotted",
+        "small",
+        "tickets",
+        "until",
         "waiting",
     )
 
@@ -102,6 +117,12 @@ class Line:
         """Whether it matters how large requests are."""
         self.slotted = any(isinstance(gate, Slots) for gate in self.gates)
         """Whether it matters when they end."""
+        self.tickets: list[Take] = []
+        """One and the same, as often as it may be used."""
+        self.until = 0.0
+        """Until when they are good."""
+        self.small = 0
+        """The largest input, in bytes, that may use one."""
         self.free = 0
         """How many small requests may pass the gauges without being counted."""
         self.names: tuple[wire.Names, ...] = ()
@@ -162,6 +183,39 @@ class Line:
             gates = self.gates
         return Take(self, need, gates, [gate.take(need[gate.kind], now) for gate in gates])
 
+    def leave_tickets(self, most_input: int, now: float) -> None:
+        """Take for some that may follow soon, if there is plenty of room."""
+        small = max(_TICKET, 2 * most_input)
+        need = self.need(small, None)
+        free = self.free > FEW and small <= SMALL
+        gates = self.own if free else self.gates
+        many = _MOST_FREE
+        for gate in gates:
+            many = min(many, gate.spare(need[gate.kind], now))
+        if free:
+            many = min(many, self.free)
+        if many < _WORTH:
+            return
+        if free:
+            self.free -= many
+        take = self.take((many, *(many * one for one in need[1:])), now, gates)  # type: ignore[arg-type]
+        take.need, take.ticket = need, True
+        self.small = small
+        self.until = (now // STEP_S + 1) * STEP_S
+        self.tickets = [take] * many
+
+    def take_back(self) -> bool:
+        """Give back what unused tickets have taken; whether there was any."""
+        tickets, self.until = self.tickets, 0.0
+        unused = 0
+        while tickets:
+            take = tickets.pop()
+            unused += 1
+        if unused:
+            for place, gate in enumerate(take.gates):
+                gate.end(take.stamps[place], unused * take.need[gate.kind], 0, None)
+        return unused > 0
+
     # ------------------------------------------------------------ after it
 
     def settle(self, take: Take, used: Need, seconds: float | None) -> None:
@@ -180,6 +234,7 @@ class Line:
     def block(self, seconds: float, now: float) -> None:
         """The provider wants to be left alone for so long."""
         self.free = 0
+        self.until = 0.0
         self.blocked = max(self.blocked, now + min(seconds, LONGEST_REST_S))
 
     def follow(self, headers: Mapping[str, str], now: float, *, refused: bool = False) -> None:
@@ -207,7 +262,7 @@ class Line:
         self.free = free
         if free:
             for gauge, left in lefts:
-                gauge.spare(free * self._most(gauge), left, now)
+                gauge.hold_back(free * self._most(gauge), left, now)
 
     def _most(self, gauge: Gauge) -> int:
         """What one small request takes there."""

@@ -92,9 +92,9 @@ def test_a_reading_is_believed_for_five_minutes_then_one_goes_to_see() -> None:
 
 def test_what_may_go_uncounted_is_held_back() -> None:
     one = gauge(1000, 1000, None)
-    one.spare(64, 800, 1000.0)
+    one.hold_back(64, 800, 1000.0)
     assert one.level == 736
-    one.spare(64, 800, 1000.0)
+    one.hold_back(64, 800, 1000.0)
     assert one.level == 736, "once, not for each reply"
 
 
