@@ -43,17 +43,18 @@ async def refresh(runtime: Runtime, rows: list[Provider]) -> list[Model]:
     asked = (discover(runtime, row) for row in rows)
     said = await asyncio.gather(*asked, return_exceptions=True)
     answers: dict[str, list[Model]] = {}
-    errors: dict[str, BaseException] = {}
+    errors: dict[str, OrchestratorError] = {}
     for row, answer in zip(rows, said, strict=True):
-        if isinstance(answer, BaseException):
+        if isinstance(answer, OrchestratorError):
             errors[row.name] = answer
+        elif isinstance(answer, BaseException):
+            raise answer
         else:
             answers[row.name] = answer
-    for error in errors.values():
-        if not answers or not isinstance(error, OrchestratorError):
-            raise error
+    if errors and not answers:
+        raise next(iter(errors.values()))
     for name, error in errors.items():
-        log.warning("the models of %s could not be asked for: %s", name, error)
+        log.warning("the models of %s could not be asked for: %s", name, error.message)
     await runtime.found.keep(answers)
     return [model for row in rows for model in runtime.models(row)]
 
