@@ -23,7 +23,9 @@ from llm_orchestrator.simulator.compat.openrouter_batches import OpenRouterBatch
 from llm_orchestrator.simulator.compat.together_batches import TogetherBatches
 from llm_orchestrator.simulator.gemini.batches import GeminiBatches
 from llm_orchestrator.simulator.gemini.files import GeminiFiles
-from llm_orchestrator.simulator.gemini.routes import VERSIONS
+from llm_orchestrator.simulator.gemini.predictions import PredictionJobs
+from llm_orchestrator.simulator.gemini.routes import PROJECT, VERSIONS
+from llm_orchestrator.simulator.gemini.storage import Storage
 from llm_orchestrator.simulator.openai.batch_lane import OpenAILane
 from llm_orchestrator.simulator.openai.batches import FileBatches
 from llm_orchestrator.simulator.openai.chat import Chat
@@ -53,6 +55,11 @@ def batch_routes(world: World) -> Iterator[web.RouteDef]:
     for prefix in ("/bedrock", ""):
         yield from bedrock.routes(prefix)
     yield from S3(world, s3).routes("/s3")
+    storage = Buckets(world.batches.spool)
+    predictions = PredictionJobs(world, storage)
+    for prefix in ("/vertex", ""):
+        yield from predictions.routes(f"{prefix}/{VERSIONS}/{PROJECT}")
+    yield from Storage(world, storage).routes("/gcs")
     azure = AzureBatches(world)
     yield from azure.routes("/azure/openai/v1")
     yield from azure.dated("/azure/openai")

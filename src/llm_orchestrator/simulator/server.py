@@ -77,6 +77,11 @@ class Simulator:
         return f"{self.url}/s3"
 
     @property
+    def gcs_url(self) -> str:
+        """The endpoint of a client of Cloud Storage's JSON API."""
+        return f"{self.url}/gcs"
+
+    @property
     def cohere_url(self) -> str:
         """The `base_url` of a client of Cohere."""
         return f"{self.url}/cohere"
