@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from llm_orchestrator.catalog.pricing import cost
@@ -33,6 +34,7 @@ NAMES = (
     "openrouter",
     "cohere",
     "bedrock",
+    "vertex",
 )
 UNTAGGED = {"anthropic", "openrouter"}
 UNPRICED = {"azure", "cohere"}
@@ -121,12 +123,17 @@ async def test_a_batch_is_found_by_its_mark(at: Open, name: str) -> None:
     assert await account.known(account.sim.advance(0) - HOUR) == []
 
 
-@pytest.mark.parametrize("name", ["openai", "anthropic", "mistral", "gemini"])
+@pytest.mark.parametrize("name", NAMES)
 async def test_lists_are_read_page_by_page(at: Open, name: str) -> None:
     account = at(name)
     since = account.sim.advance(0) - 60
-    file = await account.order(asks(1))
-    made = [await account.drive(account.room.create(file, account.target)) for _ in range(105)]
+    order = await account.order(asks(1))
+    made = [
+        await account.drive(
+            account.room.create(msgspec.structs.replace(order, tag=f"p{n}"), account.target)
+        )
+        for n in range(105)
+    ]
     listed = await account.known(since)
     assert sorted(one.id for one in listed) == sorted(one.id for one in made)
 
