@@ -105,7 +105,7 @@ class Entry(msgspec.Struct):
             amount = row.hold_pico
             # A budget that was removed a moment ago has no window.
             own = [found for key in charges.keys if (found := windows.get(key))]
-            if amount is None or any(amount > found.free_pico for found in own):
+            if amount is None or (amount and any(amount > found.free_pico for found in own)):
                 if refusal := self._refusal(amount, charges):
                     self.refused[row.attempt_id] = refusal
                 else:
@@ -123,7 +123,8 @@ class Entry(msgspec.Struct):
     def _refusal(self, amount: Pico | None, charges: Charges) -> Refusal | None:
         for one in charges.items:
             window = self.windows.get(one.key)
-            if window is not None and (amount is None or amount > window.free_pico):
+            # What costs nothing is never refused; should it cost something, that is counted.
+            if window is not None and (amount is None or amount > max(0, window.free_pico)):
                 return Refusal(
                     budget=msgspec.structs.replace(one.budget, cap_pico=window.cap_pico),
                     subject=one.subject,

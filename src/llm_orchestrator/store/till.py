@@ -183,11 +183,7 @@ class Till:
 
     def _charged(self, attempts: Sequence[AttemptRow]) -> dict[str, Charges]:
         charges = self.book.charges
-        return {
-            row.attempt_id: found
-            for row in attempts
-            if row.hold_pico != 0 and (found := charges(row)).keys
-        }
+        return {row.attempt_id: found for row in attempts if (found := charges(row)).keys}
 
     def _alert(self, entry: Entry, drawer: Drawer, key: Key) -> None:
         budget_id, window_key = split_key(key)

@@ -77,8 +77,18 @@ async def test_free_and_dropped_attempts_release_everything(ledger: Open, store_
         await end(books, key, 0, status=status)
     assert read(store_url, WINDOWS) == [("global", "total", 0, 0, 0)]
     assert read(store_url, HOLDS) == []
-    await hold(books, "3", 0)  # what costs nothing needs no budget
-    assert read(store_url, HOLDS) == []
+
+
+async def test_what_costs_nothing_is_never_refused(ledger: Open, store_url: str) -> None:
+    books = ledger(total(10))
+    await hold(books, "1")
+    await end(books, "1", 11)  # more than its hold, against all reason
+    assert read(store_url, WINDOWS) == [("global", "total", 11, 0, 0)]
+    await hold(books, "2", 0)
+    with pytest.raises(BudgetError):
+        await hold(books, "3", 1)
+    await end(books, "2", 4)  # a provider that asks for money all the same
+    assert read(store_url, WINDOWS) == [("global", "total", 15, 0, 0)]
 
 
 async def test_an_unknown_cost_counts_as_its_hold(ledger: Open, store_url: str) -> None:
