@@ -302,7 +302,12 @@ CREATE TABLE bulk_batches (
   round INTEGER DEFAULT 0 NOT NULL,
   send_no INTEGER DEFAULT 0 NOT NULL,
   sending_at BIGINT,
+  sending_real BIGINT,
+  gate TEXT,
+  proof TEXT,
   tag TEXT NOT NULL,
+  prefix TEXT NOT NULL,
+  past TEXT,
   path TEXT,
   size BIGINT,
   sha256 TEXT,
@@ -311,8 +316,10 @@ CREATE TABLE bulk_batches (
   mark TEXT,
   hours INTEGER DEFAULT 24 NOT NULL,
   count BIGINT NOT NULL,
+  embeds BOOLEAN DEFAULT false NOT NULL,
   done BIGINT,
   failed BIGINT,
+  strange BIGINT,
   provider_state TEXT,
   created_at BIGINT NOT NULL,
   sent_at BIGINT,
@@ -334,6 +341,8 @@ CREATE TABLE bulk_batches (
 );
 
 CREATE INDEX bulk_batches_account ON bulk_batches (account, state);
+
+CREATE UNIQUE INDEX bulk_batches_gate ON bulk_batches (gate);
 
 CREATE INDEX bulk_batches_next ON bulk_batches (state, next_at);
 

@@ -103,7 +103,12 @@ bulk_batches = Table(
     _small("round"),
     _small("send_no"),
     _int("sending_at"),
+    _int("sending_real"),
+    _text("gate"),
+    _text("proof"),
     _text("tag", null=False),
+    _text("prefix", null=False),
+    _text("past"),
     _text("path"),
     _int("size"),
     _text("sha256"),
@@ -112,8 +117,10 @@ bulk_batches = Table(
     _text("mark"),
     _small("hours", 24),
     _int("count", null=False),
+    _no("embeds"),
     _int("done"),
     _int("failed"),
+    _int("strange"),
     _text("provider_state"),
     _int("created_at", null=False),
     _int("sent_at"),
@@ -134,11 +141,18 @@ bulk_batches = Table(
     Index("bulk_batches_run", "run_id", "state"),
     Index("bulk_batches_account", "account", "state"),
     Index("bulk_batches_next", "state", "next_at"),
+    Index("bulk_batches_gate", "gate", unique=True),
 )
 """One unit of work. ``lane``: batch or online. ``state``: prepared, sending, sent, ended,
 collected, dropped. ``work_id`` is its attempt in the ledger, which has its hold and its cost.
 
-``realtime_pico`` is what the same tokens would have cost in real time: savings are proven by it.
+``sending_at`` is on the clock of the run, ``sending_real`` on that of the wall: timeouts of HTTP
+are real, also where a run lives in simulated time. ``gate`` is the account while a batch without a
+tag is being sent: one at a time. ``prefix`` begins its custom ids. ``proof`` says why ``batch_id``
+is ours: the ``reply`` to our call, its ``tag``, the ids in its ``rows``, or as yet only that it
+``match``-es. ``past`` is a JSON list of batches that turned out not to be it. ``strange`` counts
+results that nobody asked for. ``realtime_pico`` is what the same tokens would have cost in real
+time: savings are proven by it.
 """
 
 bulk_jobs = Table(

@@ -33,8 +33,9 @@ _TABLES = {
     ),
     "bulk_batches": (
         "work_id* run_id! task! provider! model! account! lane! state! round:small=0 "
-        "send_no:small=0 sending_at:int tag! path size:int sha256 file_id batch_id mark "
-        "hours:small=24 count:int! done:int failed:int provider_state created_at:int! "
+        "send_no:small=0 sending_at:int sending_real:int gate proof tag! prefix! past path "
+        "size:int sha256 file_id batch_id mark hours:small=24 count:int! embeds:flag "
+        "done:int failed:int strange:int provider_state created_at:int! "
         "sent_at:int next_at:int ended_at:int collected_at:int cancel_at:int cancel_why "
         "expected_pico:int hold_pico:int cost_pico:int realtime_pico:int input_tokens:int "
         "output_tokens:int owner owner_until:int error"
@@ -79,6 +80,7 @@ def upgrade() -> None:
         op.create_table(name, *map(_column, words.split()))
     for name, table, columns in _INDEXES:
         op.create_index(name, table, columns)
+    op.create_index("bulk_batches_gate", "bulk_batches", ["gate"], unique=True)
 
 
 def _column(word: str) -> sa.Column[Any]:
