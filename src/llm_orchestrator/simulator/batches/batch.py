@@ -181,6 +181,7 @@ class Batch:
         self.problems += world.batches.problems(self)
         self.scanned = True
         yield from self._answers(world)
+        self.results.rest()
         while world.clock.virtual() < self.stop[0]:
             yield
         yield from self._close()

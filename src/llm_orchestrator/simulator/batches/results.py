@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -77,8 +78,14 @@ class Results:
     def _open(self) -> list[BinaryIO]:
         if not self._files:
             names = (self.out, self.err, self._marks, self._keys)
-            self._files = [path.open("wb", 1 << 16) for path in names]
+            self._files = [path.open("ab", 1 << 16) for path in names]
         return self._files
+
+    def rest(self) -> None:
+        """Close the files until more is written: there may be many batches."""
+        for file in self._files:
+            file.close()
+        self._files = []
 
     def add(self, key: str, work: int, kind: int, answered: Answered, lines: list[bytes]) -> None:
         """One item: its lines go to the output, or to the errors when they are [b"", line]."""
@@ -155,10 +162,10 @@ class Results:
 
     def cut(self) -> None:
         """Drop what was written beyond the items added up so far; nothing comes after."""
-        for file, size in zip(self._open()[:2], self.sizes, strict=True):
-            file.flush()
-            file.truncate(size)
-            file.seek(size)
+        self._open()
+        self.rest()
+        for path, size in zip((self.out, self.err), self.sizes, strict=True):
+            os.truncate(path, size)
 
     def left(self, line: bytes, *, error: bool) -> None:
         """One item that was not reached."""
@@ -167,9 +174,7 @@ class Results:
 
     def close(self) -> None:
         """Nothing more will be written."""
-        for file in self._open():
-            file.close()
-        self._files = []
+        self.rest()
         self.closed = True
 
     @property

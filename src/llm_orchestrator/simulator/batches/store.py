@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from llm_orchestrator.simulator.world import World
 
 _SLICE: Final = 0.005  # real seconds of work before requests get a turn
-PATIENCE: Final = 10.0
+PATIENCE: Final = 5.0
 """Real seconds that a request waits for work which should be done by its time."""
 
 
@@ -58,6 +58,8 @@ class Batches:
         """Stop working, and remove what is on disk."""
         for task in self._tasks:
             task.cancel()
+        for batch in self:
+            batch.results.rest()
         self.spool.close()
 
     # ---------------------------------------------------------------- accepting
