@@ -23,6 +23,10 @@ ROOT = Path(__file__).parents[2]
 MIX = {"rate-limit-bare": 2, "server-error": 2, "overloaded": 1, "reset": 1}
 """Faults that cost nothing, or nobody knows what: no estimates, so that books and bill agree."""
 _PATIENCE_S = 120.0
+_ORPHANS = (
+    "SELECT COUNT(*) FROM settlements WHERE status = 'cancelled' AND cost_source = 'provider'"
+)
+"""Whoever settled these, it was not the process that had sent them."""
 
 
 class Outcome(msgspec.Struct, kw_only=True):
@@ -33,6 +37,8 @@ class Outcome(msgspec.Struct, kw_only=True):
     seen: Seen
     one_request: int
     """The most that one request can cost."""
+    orphans: int
+    """Attempts that were under way when their process was killed."""
     refusals: int
     hasty: int
     """Refusals of what would have fitted, had all others been settled."""
@@ -56,7 +62,7 @@ class Outcome(msgspec.Struct, kw_only=True):
             "the bill was above the cap": self.before[2] > self.cap,
             "holds were left": self.holds_left > 0,
             "refused while money was left": self.hasty > 0,
-            "nothing was unknown": self.before[1] == 0 and self.kills > 0,
+            "the kills met nothing under way": self.orphans == 0 and self.kills > 0,
         }
         return [name for name, wrong in found.items() if wrong]
 
@@ -93,6 +99,11 @@ class _Process:
         code = self._process.wait(_PATIENCE_S)
         self._reader.join()
         return code
+
+    @property
+    def calling(self) -> bool:
+        """Whether it has anything under way that could be lost."""
+        return any("calling" in told for told in self.told)
 
     @property
     def over(self) -> bool:
@@ -142,6 +153,7 @@ class Race:
         spent, unknown = self._spent()
         ask, close = reader(self.store)
         [(holds_left,)] = ask("SELECT COUNT(*) FROM budget_holds")
+        [(orphans,)] = ask(_ORPHANS)
         [(most,)] = ask("SELECT MAX(hold_pico) FROM attempts")
         close()
         return Outcome(
@@ -149,6 +161,7 @@ class Race:
             kills=killed,
             seen=seen,
             one_request=most,
+            orphans=orphans,
             refusals=len(self._refusals),
             hasty=sum(_hasty(told) for told in self._refusals),
             before=before,
@@ -170,8 +183,9 @@ class Race:
                 running.remove(one)
                 assert one.wait() == 0, "a worker failed"
                 self._refusals += [told for told in one.told if "cap" in told]
-            if killed < kills and running:
-                victim = self._random.choice(running)
+            busy = [one for one in running if one.calling]
+            if killed < kills and busy:
+                victim = self._random.choice(busy)
                 victim.kill()
                 running[running.index(victim)] = _Process(arguments)
                 killed += 1

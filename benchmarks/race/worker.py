@@ -2,7 +2,7 @@
 
     python -m benchmarks.race.worker SIMULATOR_URL STORE_URL CAP WORKERS
 
-Says ``begin`` when it begins, tells of each refusal as a JSON line, and ends when every worker was
+Says ``calling`` once it calls, tells of each refusal as a JSON line, and ends when every worker was
 refused. Nothing is ever closed by hand.
 """
 
@@ -28,6 +28,8 @@ def say(**facts: object) -> None:
 async def worker(orchestrator: AsyncLLMOrchestrator, numbers: "count[int]") -> None:
     """Call until refused; every fourth answer is streamed."""
     for number in numbers:
+        if number == 1:
+            say(calling=True)
         prompt = f"Question {number}: how is a budget kept when its keeper dies?"
         try:
             if number % 4:
@@ -46,7 +48,6 @@ async def worker(orchestrator: AsyncLLMOrchestrator, numbers: "count[int]") -> N
 
 async def main(url: str, store: str, cap: str, workers: int) -> None:
     """All workers at once."""
-    say(begin=True)
     orchestrator = AsyncLLMOrchestrator(
         {
             "active_provider": "openai",
