@@ -18,13 +18,15 @@ MODELS = {
     "mistral": "mistral-small-latest",
     "together": "meta-llama/Llama-3.3-70B-Instruct-Turbo",
     "groq": "openai/gpt-oss-20b",
+    "gemini": "gemini-2.5-flash",
+    "cohere": "command-r-08-2024",
 }
 
 
 def alone(sim: Simulator, provider: str = "openai", **limits: Any) -> dict[str, Any]:
     """One provider of the simulator, without a ledger."""
     base_url = sim.provider_url(provider)
-    if provider == "anthropic":
+    if provider in {"anthropic", "gemini"}:
         base_url += "/v1"
     return {
         "active_provider": provider,
@@ -74,6 +76,15 @@ async def test_a_burst_before_the_first_reply_is_refused_once_and_then_paced() -
         assert statuses(sim)[200] == 310
         assert statuses(sim)[429] <= 15
         assert max(len(reply.attempts) for reply in replies) <= 3
+
+
+@pytest.mark.parametrize("provider", ["gemini", "cohere"])
+async def test_a_limit_that_no_header_tells_is_felt_for(provider: str) -> None:
+    """Fifteen too many, of a provider whose replies tell nothing of limits."""
+    async with Simulator(rpm=240) as sim, AsyncLLMOrchestrator(alone(sim, provider)) as llm:
+        await asyncio.gather(*(llm.send_request(HELLO) for _ in range(255)))
+        assert statuses(sim)[200] == 255
+        assert statuses(sim)[429] <= 30
 
 
 async def test_without_learning_nothing_is_held_back() -> None:

@@ -63,7 +63,7 @@ class Limiter(Guard):
             with suppress(IndexError):  # another thread may have taken the last
                 attempt.take = line.tickets.pop()
                 return
-        if not (line.own or line.blocked) and (
+        if not (line.own or line.blocked or line.pace) and (
             not line.gauges or (line.free > 0 and most <= SMALL)
         ):
             line.free -= 1
@@ -85,7 +85,7 @@ class Limiter(Guard):
         attempt.take = None
         usage, error = attempt.usage, attempt.error
         if type(take) is not Take:
-            if error is None and (take.free > FEW or take.blind):
+            if error is None and (take.free > FEW or take.blind) and take.pace is None:
                 return
             line: Line = take
         else:
@@ -105,10 +105,11 @@ class Limiter(Guard):
             line.saw(attempt.most_input, usage)
         if not self._learn or attempt.headers is None:
             return
-        if error is not None or not (line.free > FEW or line.blind):
+        if error is not None or line.pace is not None or not (line.free > FEW or line.blind):
             refused = _refused(error)
             rest = error.retry_after if refused and error is not None else None
-            self.keeper.learn(line, attempt.headers, refused=refused, rest=rest)
+            ok = error is None
+            self.keeper.learn(line, attempt.headers, ok=ok, refused=refused, rest=rest)
 
     def close(self) -> None:
         """Tell those who wait that nobody goes any more."""

@@ -88,7 +88,51 @@ async def test_a_retry_after_is_waited_for_by_all(clock: Clock) -> None:
     clock.pass_(7)
     serve(limiter)
     await waiting
+    clock.pass_(0.5)
     await go(limiter)
+
+
+async def test_a_limit_that_no_reply_tells_is_felt_for(clock: Clock) -> None:
+    """The provider takes four a second, and says so only by refusing more."""
+    limiter = limits(clock)
+    level, refused, answered, began = 4.0, 0, 0, 0.0
+    while answered < 400:
+        if limiter.lines and (wait := limiter.keeper.foresee(limiter.lines[0], NEED, 5)):
+            clock.pass_(wait)
+            level = min(4.0, level + 4 * wait)
+        one = await go(limiter)
+        if level >= 1:
+            level -= 1
+            answered += 1
+            back(limiter, one)
+        else:
+            refused += 1
+            began = began or clock.now
+            back(limiter, one, E.RateLimitError("x", retry_after=1.0))
+    assert refused <= 20
+    assert clock.now - began < 400 / 4 * 1.3
+
+
+async def test_once_the_provider_takes_more_nothing_is_in_the_way(clock: Clock) -> None:
+    limiter = limits(clock)
+    back(limiter, await go(limiter), E.RateLimitError("x", retry_after=20.0))
+    began = clock.now
+    while limiter.lines[0].pace is not None:
+        clock.pass_(limiter.keeper.foresee(limiter.lines[0], NEED, 5))
+        back(limiter, await go(limiter))
+    assert clock.now - began < 20 + 10
+    for _ in range(100):
+        await go(limiter)
+
+
+async def test_several_refused_together_count_once(clock: Clock) -> None:
+    limiter = limits(clock)
+    for one in [await go(limiter) for _ in range(50)]:
+        back(limiter, one, E.RateLimitError("x", retry_after=2.0))
+    assert limiter.keeper.foresee(limiter.lines[0], NEED, 5) == pytest.approx(2)
+    clock.pass_(2)
+    await go(limiter)
+    assert limiter.keeper.foresee(limiter.lines[0], NEED, 5) == pytest.approx(0.5)
 
 
 async def test_an_hour_is_not_believed_and_a_quota_is_no_limit(clock: Clock) -> None:

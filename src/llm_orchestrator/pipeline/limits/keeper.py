@@ -130,6 +130,7 @@ class Keeper:
         line: Line,
         headers: Mapping[str, str],
         *,
+        ok: bool = True,
         refused: bool = False,
         rest: float | None = None,
     ) -> None:
@@ -139,10 +140,12 @@ class Keeper:
         with self._lock:
             now = self.clock()
             line.follow(headers, now, refused=refused)
-            if rest is not None:
-                line.block(rest, now)
-                if self.shared is not None and line.common:
+            if refused:
+                line.refused(rest, now)
+                if rest is not None and self.shared is not None and line.common:
                     self.shared.block(line, rest)
+            elif ok:
+                line.answered()
             self._serve(line.desk)
 
     def serve(self, desk: Desk) -> float:

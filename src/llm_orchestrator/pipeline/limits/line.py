@@ -14,6 +14,7 @@ from llm_orchestrator.pipeline.limits.gates import (
     Window,
 )
 from llm_orchestrator.pipeline.limits.gauge import Gauge
+from llm_orchestrator.pipeline.limits.pace import Pace
 
 if TYPE_CHECKING:
     from llm_orchestrator.pipeline.limits.desk import Desk, Waiter
@@ -82,6 +83,7 @@ class Line:
         "name",
         "names",
         "own",
+        "pace",
         "provider",
         "sized",
         "slotted",
@@ -111,6 +113,8 @@ class Line:
         """The gates of the configuration."""
         self.gauges: tuple[Gauge, ...] = ()
         """Those that replies told."""
+        self.pace: Pace | None = None
+        """What refusals have shown that no reply tells."""
         self.gates: tuple[Gate, ...] = self.own
         """All of them."""
         self.sized = any(gate.kind != REQUESTS for gate in self.gates)
@@ -233,9 +237,27 @@ class Line:
 
     def block(self, seconds: float, now: float) -> None:
         """The provider wants to be left alone for so long."""
+        self.blocked = max(self.blocked, now + min(seconds, LONGEST_REST_S))
+
+    def refused(self, rest: float | None, now: float) -> None:
+        """A reply was a 429, which asks to rest for so many seconds."""
         self.free = 0
         self.until = 0.0
-        self.blocked = max(self.blocked, now + min(seconds, LONGEST_REST_S))
+        if rest is not None:
+            self.block(rest, now)
+        if not any(gauge.low for gauge in self.gauges):  # which would explain it
+            if self.pace is None:
+                self.pace = Pace(f"{self.name}:pace")
+                self._gather()
+            self.pace.slower(None if rest is None else min(rest, LONGEST_REST_S), now)
+
+    def answered(self) -> None:
+        """A reply was none."""
+        if self.pace is not None:
+            self.pace.faster()
+            if self.pace.over:
+                self.pace = None
+                self._gather()
 
     def follow(self, headers: Mapping[str, str], now: float, *, refused: bool = False) -> None:
         """Learn from the headers of a reply; a ``refused`` one gives nothing free."""
@@ -289,6 +311,11 @@ class Line:
             for gate in self.own
             if not (isinstance(gate, Window) and gate.preset and gate.kind in kinds)
         )
-        self.gates = (*self.own, *self.gauges)
+        self._gather()
+
+    def _gather(self) -> None:
+        paced = () if self.pace is None else (self.pace,)
+        self.gates = (*self.own, *self.gauges, *paced)
         self.sized = any(gate.kind != REQUESTS for gate in self.gates)
-        self.slotted = True  # a reading may hold what is under way, or not
+        # A reading may hold what is under way, or not: then it matters, too.
+        self.slotted = bool(self.gauges) or any(isinstance(gate, Slots) for gate in self.own)
