@@ -1,6 +1,7 @@
 """What the writer asks of a database."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from llm_orchestrator.store.balance import Entry
@@ -43,6 +44,15 @@ class Backend(Protocol):
 
     def execute(self, sql: str, parameters: Sequence[object] = ()) -> int:
         """Run one statement that changes rows, by itself; how many. ``?`` marks a parameter."""
+
+    def execute_many(self, sql: str, rows: Iterable[Sequence[object]]) -> int:
+        """Run one statement once for each row; how many rows it changed."""
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """What is executed within is committed together, or not at all.
+
+        In SQLite nobody else writes meanwhile; in PostgreSQL lock what must not change.
+        """
 
     def close(self) -> None:
         """Disconnect."""

@@ -317,6 +317,7 @@ CREATE TABLE bulk_batches (
   hours INTEGER DEFAULT 24 NOT NULL,
   count BIGINT NOT NULL,
   embeds BOOLEAN DEFAULT false NOT NULL,
+  reserved BOOLEAN DEFAULT false NOT NULL,
   done BIGINT,
   failed BIGINT,
   strange BIGINT,

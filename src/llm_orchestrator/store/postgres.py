@@ -1,6 +1,7 @@
 """The ledger in PostgreSQL."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -206,6 +207,18 @@ class PostgresBackend:
         """Run one statement that changes rows, by itself; how many."""
         # Behind a pooler, the next statement may reach a session where nothing is prepared.
         return self._connected().execute(_marked(sql), parameters, prepare=False).rowcount
+
+    def execute_many(self, sql: str, rows: Iterable[Sequence[object]]) -> int:
+        """Run one statement once for each row; how many rows it changed."""
+        with self._connected().cursor() as cursor:
+            cursor.executemany(_marked(sql), rows)
+            return max(0, cursor.rowcount)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """What is executed within is committed together, or not at all."""
+        with self._connected().transaction():
+            yield
 
     def close(self) -> None:
         """Disconnect; `write` connects again."""

@@ -3,7 +3,8 @@
 import os
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -239,6 +240,23 @@ class SQLiteBackend:
         """Run one statement that changes rows, by itself; how many."""
         self._memory.forget()
         return self._connected().execute(sql, parameters).rowcount
+
+    def execute_many(self, sql: str, rows: Iterable[Sequence[object]]) -> int:
+        """Run one statement once for each row; how many rows it changed."""
+        self._memory.forget()
+        return max(0, self._connected().executemany(sql, rows).rowcount)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """What is executed within is committed together; nobody else writes meanwhile."""
+        connection = self._connected()
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            connection.execute("COMMIT")
+        except BaseException:
+            _roll_back(connection)
+            raise
 
     def close(self) -> None:
         """Disconnect; `write` connects again."""

@@ -86,7 +86,8 @@ bulk_items = Table(
 
 ``user_id`` is the row's own id, ``row`` its input as JSON, ``result`` the answer as JSON.
 ``digest`` is of the task and the row: what has the same one is never paid twice in a run.
-``work_id`` is the batch or chunk that it is in, where its custom id is ``item_no`` in base 36.
+``work_id`` is the batch or chunk that it is in, where its custom id is the unit's prefix and
+``item_no`` in base 36. Tokens and cost are those of its last unit; units have the sums.
 """
 
 bulk_batches = Table(
@@ -118,6 +119,7 @@ bulk_batches = Table(
     _small("hours", 24),
     _int("count", null=False),
     _no("embeds"),
+    _no("reserved"),
     _int("done"),
     _int("failed"),
     _int("strange"),
@@ -148,11 +150,12 @@ collected, dropped. ``work_id`` is its attempt in the ledger, which has its hold
 
 ``sending_at`` is on the clock of the run, ``sending_real`` on that of the wall: timeouts of HTTP
 are real, also where a run lives in simulated time. ``gate`` is the account while a batch without a
-tag is being sent: one at a time. ``prefix`` begins its custom ids. ``proof`` says why ``batch_id``
-is ours: the ``reply`` to our call, its ``tag``, the ids in its ``rows``, or as yet only that it
-``match``-es. ``past`` is a JSON list of batches that turned out not to be it. ``strange`` counts
-results that nobody asked for. ``realtime_pico`` is what the same tokens would have cost in real
-time: savings are proven by it.
+tag is being sent: one at a time. ``prefix`` begins its custom ids, ``path`` is the file's name in
+the folder of whoever works at it. ``proof`` says why ``batch_id`` is ours: the ``reply`` to our
+call, its ``tag``, the ids in its ``rows``, or as yet only that it ``match``-es. ``past`` is a JSON
+list of batches that turned out not to be it. ``reserved``: its hold counts under the run's cap.
+``strange`` counts results that nobody asked for. ``realtime_pico`` is what the same tokens would
+have cost in real time: savings are proven by it.
 """
 
 bulk_jobs = Table(

@@ -34,7 +34,7 @@ _TABLES = {
     "bulk_batches": (
         "work_id* run_id! task! provider! model! account! lane! state! round:small=0 "
         "send_no:small=0 sending_at:int sending_real:int gate proof tag! prefix! past path "
-        "size:int sha256 file_id batch_id mark hours:small=24 count:int! embeds:flag "
+        "size:int sha256 file_id batch_id mark hours:small=24 count:int! embeds:flag reserved:flag "
         "done:int failed:int strange:int provider_state created_at:int! "
         "sent_at:int next_at:int ended_at:int collected_at:int cancel_at:int cancel_why "
         "expected_pico:int hold_pico:int cost_pico:int realtime_pico:int input_tokens:int "

@@ -1,0 +1,175 @@
+"""The items of runs: written by the million, read in pages, so that memory stays flat."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+
+import msgspec
+
+from llm_orchestrator.store.bulk_rows import ItemRow, ItemState, NewItem, Outcome
+from llm_orchestrator.store.bulk_runs import Opens
+
+CHUNK = 2000
+"""Rows that are written or read at a time: others wait for the store no longer than for these."""
+_FIELDS = tuple(field.name for field in msgspec.structs.fields(ItemRow))
+_SELECT = f"SELECT {', '.join(_FIELDS)} FROM bulk_items WHERE run_id = ?"  # noqa: S608 - our names
+_INSERT = (
+    "INSERT INTO bulk_items (run_id, item_no, task, user_id, digest, row, state, error)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+)
+_FINISH = (
+    "UPDATE bulk_items SET state = ?, result = ?, error = ?, input_tokens = ?, output_tokens = ?,"
+    " cache_read_tokens = ?, cost_pico = ?, repaired = ?"
+    " WHERE run_id = ? AND item_no = ? AND work_id = ?"
+)
+
+
+class Found(msgspec.Struct, frozen=True, gc=False):
+    """An item by its digest."""
+
+    item_no: int
+    task: str
+    user_id: str
+    state: int
+
+
+class BulkItems:
+    """Reads and changes `bulk_items`."""
+
+    def __init__(self, desk: Opens) -> None:
+        self._desk = desk
+
+    def add(self, run_id: str, items: Iterable[NewItem]) -> int:
+        """Write new items, a chunk at a time; how many were new. Others are left as they are."""
+        rows, count = iter(items), 0
+        while chunk := list(islice(rows, CHUNK)):
+            values = [(run_id, *msgspec.structs.astuple(item)) for item in chunk]
+            with self._desk(together=True) as backend:
+                count += backend.execute_many(_INSERT, values)
+        return count
+
+    def page(
+        self,
+        run_id: str,
+        *,
+        states: Sequence[int] = (),
+        task: str | None = None,
+        work_id: str | None = None,
+        after: int = -1,
+        limit: int = CHUNK,
+    ) -> list[ItemRow]:
+        """The next items in order of their numbers; empty at the end."""
+        where, parameters = _narrowed(states, task, work_id)
+        sql = f"{_SELECT}{where} AND item_no > ? ORDER BY item_no LIMIT ?"
+        with self._desk() as backend:
+            rows = list(backend.query(sql, (run_id, *parameters, after, limit)))
+        return [ItemRow(*row) for row in rows]
+
+    def iterate(
+        self,
+        run_id: str,
+        *,
+        states: Sequence[int] = (),
+        task: str | None = None,
+        work_id: str | None = None,
+    ) -> Iterator[ItemRow]:
+        """All of them, page by page; others may be written meanwhile."""
+        after = -1
+        while rows := self.page(run_id, states=states, task=task, work_id=work_id, after=after):
+            yield from rows
+            after = rows[-1].item_no
+
+    def numbers(self, work_id: str, run_id: str) -> list[int]:
+        """The items of a unit of work, in order."""
+        sql = "SELECT item_no FROM bulk_items WHERE run_id = ? AND work_id = ? ORDER BY item_no"
+        with self._desk() as backend:
+            return [number for (number,) in backend.query(sql, (run_id, work_id))]
+
+    def counts(self, run_id: str) -> dict[tuple[str, ItemState], int]:
+        """How many there are of each task in each state."""
+        sql = "SELECT task, state, COUNT(*) FROM bulk_items WHERE run_id = ? GROUP BY task, state"
+        with self._desk() as backend:
+            rows = list(backend.query(sql, (run_id,)))
+        return {(task, ItemState(state)): count for task, state, count in rows}
+
+    def last(self, run_id: str) -> int:
+        """The largest number so far; -1 without any."""
+        sql = "SELECT COALESCE(MAX(item_no), -1) FROM bulk_items WHERE run_id = ?"
+        with self._desk() as backend:
+            (number,) = next(backend.query(sql, (run_id,)))
+        return int(number)
+
+    def known(self, run_id: str, digests: Sequence[str]) -> Mapping[str, Found]:
+        """The items that ask for the same, by digest: what is there needs not be asked again."""
+        marks = ", ".join("?" * len(digests))
+        sql = (
+            f"SELECT digest, item_no, task, user_id, state FROM bulk_items "  # noqa: S608
+            f"WHERE run_id = ? AND digest IN ({marks})"
+        )
+        with self._desk() as backend:
+            rows = list(backend.query(sql, (run_id, *digests))) if digests else []
+        return {digest: Found(*rest) for digest, *rest in rows}
+
+    def remove(self, run_id: str, numbers: Sequence[int]) -> int:
+        """Forget items that nothing was asked for yet; how many."""
+        sql = "DELETE FROM bulk_items WHERE run_id = ? AND item_no = ? AND state IN (0, 3, 4, 5)"
+        with self._desk(together=True) as backend:
+            return backend.execute_many(sql, [(run_id, number) for number in numbers])
+
+    def retry(self, run_id: str, states: Sequence[int] = (ItemState.RETRY,)) -> int:
+        """Let failed items wait again, for the next round; how many."""
+        marks = ", ".join("?" * len(states))
+        sql = (
+            "UPDATE bulk_items SET state = 0, round = round + 1 "  # noqa: S608 - marks only
+            f"WHERE run_id = ? AND state IN ({marks})"
+        )
+        with self._desk() as backend:
+            return backend.execute(sql, (run_id, *states))
+
+    def finish(self, run_id: str, work_id: str, outcomes: Sequence[Outcome]) -> int:
+        """Note what became of items that are still in this unit; how many.
+
+        The same again changes nothing.
+        """
+        rows = [
+            (
+                int(one.state),
+                one.result,
+                one.error,
+                one.input_tokens,
+                one.output_tokens,
+                one.cache_read_tokens,
+                one.cost_pico,
+                one.repaired,
+                run_id,
+                one.item_no,
+                work_id,
+            )
+            for one in outcomes
+        ]
+        with self._desk(together=True) as backend:
+            return backend.execute_many(_FINISH, rows)
+
+    def leave(self, run_id: str, work_id: str, state: ItemState, error: str | None) -> int:
+        """Give those back that the unit has no outcome for; how many."""
+        with self._desk() as backend:
+            return backend.execute(
+                "UPDATE bulk_items SET state = ?, error = ?"
+                " WHERE run_id = ? AND work_id = ? AND state = 1",
+                (int(state), error, run_id, work_id),
+            )
+
+
+def _narrowed(
+    states: Sequence[int], task: str | None, work_id: str | None
+) -> tuple[str, list[object]]:
+    where, parameters = "", list[object]()
+    if states:
+        where += f" AND state IN ({', '.join('?' * len(states))})"
+        parameters += map(int, states)
+    if task is not None:
+        where += " AND task = ?"
+        parameters.append(task)
+    if work_id is not None:
+        where += " AND work_id = ?"
+        parameters.append(work_id)
+    return where, parameters
