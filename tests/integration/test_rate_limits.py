@@ -1,14 +1,16 @@
 """Rate limits over the simulator, which has limits of its own and refuses what passes them."""
 
 import asyncio
+import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from llm_orchestrator import AsyncLLMOrchestrator
+from llm_orchestrator import AsyncLLMOrchestrator, LLMOrchestrator
 from llm_orchestrator import errors as E  # noqa: N812 - one word for many classes
+from llm_orchestrator.cli.selftest import findings
 from llm_orchestrator.simulator import Simulator
 from tests.integration.world import HELLO, KEY, MINI, all_of, booked, configuration, table
 
@@ -260,3 +262,50 @@ async def test_a_priority_that_is_none_is_told_before_anything_is_sent(
     with pytest.raises(E.InvalidRequestError, match="priority"):
         llm.send_streaming_request(HELLO, priority=11)
     assert sim.log() == []
+
+
+# ------------------------------------------------------------------ as they stand
+
+
+async def test_the_limits_as_they_stand(sim: Simulator) -> None:
+    async with AsyncLLMOrchestrator(limited(sim, rpm=10, in_flight=5)) as llm:
+        assert await llm.get_rate_limits() == ()
+        for _ in range(3):
+            await llm.send_request(HELLO)
+        found = {(one.source, one.what): one for one in await llm.get_rate_limits()}
+    mine = found["configuration", "requests"]
+    assert (mine.provider, mine.model, mine.limit, mine.left) == ("openai", MINI, 10, 7)
+    assert (mine.wait_s, mine.waiting) == (0, 0)
+    assert KEY not in mine.key
+    assert found["configuration", "requests in flight"].left == 5
+    told = found["headers", "requests"]
+    assert told.limit == 30_000
+    assert told.left is not None
+    assert told.left > 29_000
+
+
+def test_a_program_without_coroutines_can_ask_too(sim: Simulator) -> None:
+    with LLMOrchestrator(limited(sim, rpm=10)) as llm:
+        assert llm.get_rate_limits() == ()
+
+
+@pytest.mark.parametrize(
+    ("where", "state", "words"),
+    [
+        ("redis://127.0.0.1:1/0", "note", "does not answer; each process keeps to its own share"),
+        ("", "ok", "counted by each process alone"),
+    ],
+)
+def test_the_doctor_tells_what_is_kept_to(
+    sim: Simulator, monkeypatch: pytest.MonkeyPatch, where: str, state: str, words: str
+) -> None:
+    monkeypatch.setenv("REDIS_URL", where)
+    Path("llmo.yaml").write_text(
+        json.dumps(alone(sim, models={MINI: {"rpm": 5}}, preset="classic"))
+    )
+    told = {one.title: one for one in findings(Path("llmo.yaml"), online=False)}["Rate limits"]
+    assert told.state == state
+    text = "\n".join(told.facts)
+    assert words in text
+    assert f"models.{MINI}: 5 rpm" in text
+    assert "preset classic" in text

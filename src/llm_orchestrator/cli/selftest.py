@@ -1,5 +1,6 @@
 """The self-tests of ``llmo doctor``: each looks at one thing and says how it stands."""
 
+import asyncio
 import datetime as dt
 import platform
 from collections.abc import Callable, Iterator
@@ -43,7 +44,7 @@ def findings(file: Path | None, *, online: bool) -> Iterator[Finding]:
         return
     yield Finding("Configuration", "ok", (f"from {config.source}",))
     yield _providers(directory)
-    for check in (_prices, _ledger, _local_model):
+    for check in (_prices, _ledger, _rate_limits, _local_model):
         yield _guarded(check, config)
     if online:
         yield from _reachable(config)
@@ -88,6 +89,17 @@ def _ledger(config: Config) -> Finding:
     if not config.cost_tracking.enabled:
         return Finding("Ledger", "note", ("off: cost_tracking.enabled is false",))
     return Finding("Ledger", "ok", (f"{make(config).shown}, writable",))
+
+
+def _rate_limits(config: Config) -> Finding:
+    from llm_orchestrator.engine.rate_limits import redis_fault, redis_url, summary
+
+    facts = summary(config)
+    if redis_url(config) is None:
+        return Finding("Rate limits", "ok", (*facts, "counted by each process alone"))
+    if fault := asyncio.run(redis_fault(config)):
+        return Finding("Rate limits", "note", (*facts, f"Redis {fault}"))
+    return Finding("Rate limits", "ok", (*facts, "counted together in Redis, which answers"))
 
 
 def _local_model(_: Config) -> Finding:

@@ -1,7 +1,9 @@
 """The limiter that the configuration asks for."""
 
+import asyncio
 import logging
 from collections.abc import Iterator
+from contextlib import suppress
 
 import msgspec
 
@@ -50,6 +52,44 @@ def redis_url(config: Config) -> str | None:
     """Where processes count together, if they do. It may hold a password."""
     given = config.rate_limits.redis_url
     return given.reveal() if given else config.env.value("REDIS_URL")
+
+
+def summary(config: Config) -> tuple[str, ...]:
+    """What is kept to, in words; raises `ConfigError` for limits of what does not exist."""
+    directory = Directory(config)
+    limiter(directory.config, directory, Catalog.load())
+    given = config.rate_limits
+    facts = ["learned from replies" if given.learn else "not learned from replies"]
+    if given.preset:
+        facts.append(f"preset {given.preset}")
+    for section in ("providers", "keys", "models"):
+        for name, limits in getattr(given, section).items():
+            set_ones = [
+                f"{getattr(limits, field)} {field}"
+                for field in ("rpm", "tpm", "in_flight")
+                if getattr(limits, field) is not None
+            ]
+            facts.append(f"{section}.{name}: {', '.join(set_ones) or 'nothing'}")
+    return tuple(facts)
+
+
+async def redis_fault(config: Config) -> str | None:
+    """Why the Redis of the limits does not answer; ``None``: it does."""
+    url = redis_url(config)
+    if url is None:
+        return None
+    if not connect.available():
+        return f"needs a package: {connect.INSTALL}"
+    connection = connect.Connection(url, config.rate_limits.redis_timeout)
+    try:
+        async with asyncio.timeout(2.0):
+            await connection.ping()
+    except Exception as error:  # noqa: BLE001 - it is told, whatever it is
+        return f"{type(error).__name__}: does not answer; each process keeps to its own share"
+    finally:
+        with suppress(Exception):
+            await connection.close()
+    return None
 
 
 class _Names:

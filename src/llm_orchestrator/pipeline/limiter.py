@@ -17,6 +17,7 @@ from llm_orchestrator.types.secret import Secret
 
 if TYPE_CHECKING:
     from llm_orchestrator.pipeline.limits.shared import Shared
+    from llm_orchestrator.pipeline.limits.view import RateLimit
 
 _FAILURE = 300
 
@@ -43,6 +44,10 @@ class Limiter(Guard):
         self._learn = learn
         self._lines: dict[tuple[str, str], tuple[Line, Secret | None]] = {}
         self._all: dict[str, Line] = {}
+
+    def view(self) -> "tuple[RateLimit, ...]":
+        """The limits of every model and key that was asked, as they stand."""
+        return self.keeper.view(self.lines)
 
     @property
     def lines(self) -> list[Line]:

@@ -39,6 +39,10 @@ class Connection:
         except NoScriptError:
             return await self._redis.execute_command("EVAL", SCRIPT, keys, *arguments)
 
+    async def ping(self) -> None:
+        """Ask whether it is there; raises what the library raises."""
+        await self._redis.ping()
+
     async def close(self) -> None:
         """Hang up."""
         await self._redis.aclose()

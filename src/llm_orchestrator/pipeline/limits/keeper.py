@@ -5,7 +5,7 @@ Thread-safe: an orchestrator may be used from several event loops, and `RateLimi
 
 import asyncio
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from functools import partial
 from math import inf
@@ -19,6 +19,7 @@ from llm_orchestrator.pipeline.limits.line import Line, Take
 
 if TYPE_CHECKING:
     from llm_orchestrator.pipeline.limits.shared import Shared
+    from llm_orchestrator.pipeline.limits.view import RateLimit
 
 _NOTHING: Need = (0, 0, 0, 0)
 _LONGEST_PAUSE_S = 60.0
@@ -166,6 +167,15 @@ class Keeper:
         """The provider's."""
         with self._lock:
             return self._desks.setdefault(provider, Desk())
+
+    def view(self, lines: Iterable[Line]) -> "tuple[RateLimit, ...]":
+        """The limits of these lines as they stand."""
+        from llm_orchestrator.pipeline.limits.view import view  # only who asks pays for it
+
+        with self._lock:
+            for desk in self._desks.values():
+                desk.take_back()
+            return view(lines, self.clock())
 
     def waiting(self) -> dict[str, int]:
         """How many wait, by provider."""
