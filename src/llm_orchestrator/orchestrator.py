@@ -19,6 +19,7 @@ from llm_orchestrator.engine.prepare import Messages, Prepared, Who, prepare, pr
 from llm_orchestrator.engine.session import Session
 from llm_orchestrator.engine.streaming import OnBreak
 from llm_orchestrator.errors import ClosedError
+from llm_orchestrator.pipeline.limits.view import RateLimit
 from llm_orchestrator.transport.base import Transport
 from llm_orchestrator.types.events import StreamEvent
 from llm_orchestrator.types.model import Model
@@ -207,6 +208,11 @@ class AsyncLLMOrchestrator:
         directory = self._runtime.directory
         rows = [directory.use(provider)] if provider else directory.configured()
         return await discovery.refresh(self._runtime, rows)
+
+    async def get_rate_limits(self) -> tuple[RateLimit, ...]:
+        """The rate limits of every model and key that was asked, as they stand; nothing is sent."""
+        limiter = self._runtime.limiter
+        return () if limiter is None else limiter.view()
 
     async def get_session_cost(self) -> Decimal:
         """USD of everything in this session whose cost is known; see ``session`` for the rest."""

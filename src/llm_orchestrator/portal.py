@@ -26,6 +26,7 @@ from llm_orchestrator.engine.prepare import Messages
 from llm_orchestrator.engine.session import Session
 from llm_orchestrator.engine.streaming import OnBreak
 from llm_orchestrator.orchestrator import AsyncLLMOrchestrator
+from llm_orchestrator.pipeline.limits.view import RateLimit
 from llm_orchestrator.store.exits import exits
 from llm_orchestrator.transport.base import Transport
 from llm_orchestrator.types.events import StreamEvent
@@ -338,6 +339,10 @@ class LLMOrchestrator:
     def refresh_models(self, provider: str | None = None) -> list[Model]:
         """See `AsyncLLMOrchestrator.refresh_models`."""
         return _portal.run(self._core.refresh_models(provider))
+
+    def get_rate_limits(self) -> tuple[RateLimit, ...]:
+        """See `AsyncLLMOrchestrator.get_rate_limits`."""
+        return _portal.run(self._core.get_rate_limits())
 
     def get_session_cost(self) -> Decimal:
         """See `AsyncLLMOrchestrator.get_session_cost`."""
