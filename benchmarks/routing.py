@@ -12,7 +12,7 @@ compared with the member that is best on the very prompts that it is measured on
 import argparse
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,11 @@ PANELS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "ze-cheap3": (ZE, (MINI, DEEPSEEK, FLASH)),
     "ze-mixed5": (ZE, (GPT, SONNET, MINI, DEEPSEEK, FLASH)),
     "mmlupro4": (("mmlupro",), (PRO2, FLASH2, CODER, LLAMA)),
+}
+# A strong member and cheap ones: better than the strong one, and for less?
+HELPED: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "ze-oai4": (ZE, (GPT, MINI, DEEPSEEK, FLASH)),
+    "ze-ant4": (ZE, (SONNET, MINI, DEEPSEEK, FLASH)),
 }
 ENOUGH = 100
 """Prompts below which nothing is measured."""
@@ -143,11 +148,13 @@ def _recorded(data: Data, key: str, called: dict[str, str]) -> Callable[[str], s
     return call
 
 
-def panels(data: Data) -> list[dict[str, Any]]:
+def panels(
+    data: Data, chosen: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]
+) -> list[dict[str, Any]]:
     """The vote of each panel, with weights learned from the other fold."""
     rows = []
-    for name, (datasets, models) in PANELS.items():
-        gains, costs, over = [], [], []
+    for name, (datasets, models) in chosen.items():
+        gains, costs = [], []
         for fold, ids in enumerate(folds(data, data.ids(datasets, models))):
             if len(ids) < ENOUGH:
                 continue
@@ -164,11 +171,9 @@ def panels(data: Data) -> list[dict[str, Any]]:
             singles = {model: sum(data.right(model, key) for key in ids) for model in models}
             best = max(singles, key=lambda model: singles[model])
             gains.append(100 * (right - singles[best]) / len(ids))
-            dearest = max(models, key=lambda model: sum(data.cost(model, key) for key in ids))
             costs.append(100 * cost / sum(data.cost(best, key) for key in ids))
-            over.append(100 * (right - singles[dearest]) / len(ids))
         if gains:
-            rows.append({"name": name, "gain": gains, "cost": costs, "over_dearest": over})
+            rows.append({"name": name, "gain": gains, "cost": costs})
     return rows
 
 
@@ -185,7 +190,9 @@ def report(found: dict[str, list[dict[str, Any]]]) -> None:
         ("cascade", "against asking the last model always",
          {"quality": "quality", "saved": "saved %"}),
         ("vote", "against the best single member",
-         {"gain": "points", "cost": "cost % of it", "over_dearest": "points over the dearest"}),
+         {"gain": "points", "cost": "cost % of it"}),
+        ("helped", "a vote with one strong member, against that one",
+         {"gain": "points", "cost": "cost % of it"}),
     )  # fmt: skip
     for part, title, columns in shapes:
         table = Table(title=f"{part}: {title}", title_justify="left")
@@ -210,6 +217,9 @@ def goals(found: dict[str, list[dict[str, Any]]]) -> dict[str, bool]:
         "vote: never below the best single member": min(gains) >= 0,
         "vote: mean >= +0.8 points": mean(gains) >= 0.8,
     }
+    for row in found["helped"]:
+        good = mean(row["gain"]) >= 0 and mean(row["cost"]) <= 100
+        out[f"{row['name']}: better than its strong member, for less"] = good
     for row in found["cascade"]:
         good = mean(row["quality"]) >= 0.99 and mean(row["saved"]) >= row["least"]
         out[f"{row['name']}: {row['least']:.0f} % saved at 0.99 of the quality"] = good
@@ -223,7 +233,12 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     options = parser.parse_args()
     data = load(options.directory)
-    found = {"confidence": judged(data), "cascade": chains(data), "vote": panels(data)}
+    found = {
+        "confidence": judged(data),
+        "cascade": chains(data),
+        "vote": panels(data, PANELS),
+        "helped": panels(data, HELPED),
+    }
     checks = goals(found)
     if options.json:
         print(json.dumps({**found, "goals": checks}, indent=1))

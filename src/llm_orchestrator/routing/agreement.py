@@ -57,10 +57,11 @@ class Agreement:
         if others or case.final:
             return self._judged(case, answers, ())
         seconds = _seconds(case.stage)
-        if not seconds:
+        if not seconds and all(maker_of(one.candidate) == mine for one in case.earlier):
             found = await self._alone(case)
             return _noted(found, f"{self._alone.name}: there is no model of another maker to ask")
         failed: list[Step] = []
+        silent: tuple[Answer, ...] = ()
         for second in seconds[:_MOST_SECONDS]:
             try:
                 asked = await case.ask(second.candidate, case.request)
@@ -69,7 +70,13 @@ class Agreement:
             except OrchestratorError as error:
                 failed.append(Step(name=second.name, did="failed", why=str(error)))
                 continue
-            return self._judged(case, (*answers, asked), (asked,), tuple(failed))
+            if said.form(case.request, asked) is not None:
+                given = (*silent, asked)
+                return self._judged(case, (*answers, *given), given, tuple(failed))
+            silent += (asked,)
+        if silent or not seconds:
+            # Those who were asked had nothing to say: what is known of the model has to do.
+            return self._judged(case, (*answers, *silent), silent, tuple(failed))
         return Judgement(confidence=None, why="nobody gave a second opinion", steps=tuple(failed))
 
     async def _not_comparable(self, case: Case) -> Judgement:
@@ -97,11 +104,11 @@ class Agreement:
         # Where two others agree against this one, theirs is the answer.
         best = found.all[0] if found.all[0].confidence > mine.confidence else mine
         for answer in asked:
-            agreed = any(answer is one for one in mine.answers)
+            did = "agreed" if any(answer is one for one in mine.answers) else "disagreed"
             steps += (
                 Step(
                     name=answer.name,
-                    did="agreed" if agreed else "disagreed",
+                    did="answered" if found.of(answer) is None else did,
                     why=f"with {case.answer.name}, as a second opinion",
                     cost_pico=answer.cost_pico,
                 ),

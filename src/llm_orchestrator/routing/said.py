@@ -99,8 +99,8 @@ def opinions(
     """Who says the same as whom, and how sure one may be of it.
 
     The confidence is that of a vote among models that err on their own: a model alone is trusted as
-    far as its weight goes, each that agrees adds its weight, each other opinion takes some away,
-    and so does an answer that cannot be compared: it may say anything.
+    far as its weight goes, each that agrees adds its weight, each other opinion takes some away.
+    An answer that cannot be compared says nothing for or against.
     """
     weights = weights or {}
     forms = [form(request, answer) for answer in answers]
@@ -111,7 +111,6 @@ def opinions(
     silent = tuple(answer for answer, said in zip(answers, forms, strict=True) if said is None)
     # Beside what was said, something that nobody said may be right: weight 0.
     total = 1.0 + sum(math.exp(total_weight) for _, total_weight in groups)
-    total += sum(math.exp(weights.get(answer.name, _USUAL_WEIGHT)) for answer in silent)
     made: list[Opinion] = []
     for group, total_weight in sorted(groups, key=lambda pair: -pair[1]):
         said = forms[group[0]]

@@ -25,6 +25,8 @@ from tests.unit.routing.fakes import (
     request,
 )
 
+MUSING = "It is hard to say.\n\nVery hard."
+
 
 async def judge(
     found: Signal,
@@ -78,10 +80,26 @@ async def test_two_earlier_ones_that_agree_outweigh_a_third() -> None:
 
 async def test_an_earlier_answer_without_a_form_is_no_opinion() -> None:
     models = Models({HAIKU: "12"})
-    earlier = (answer(FLASH, "It is hard to say.\n\nVery hard."),)
+    earlier = (answer(FLASH, MUSING),)
     found = await judge(Agreement(), answer(MINI, "12"), models, earlier=earlier, others=(HAIKU,))
     assert models.asked == [HAIKU]
-    assert found.confidence == pytest.approx(0.63, abs=0.01)
+    assert found.confidence == pytest.approx(0.845, abs=0.01)
+
+
+async def test_a_second_that_says_nothing_is_replaced() -> None:
+    models = Models({FLASH: MUSING, HAIKU: "13"})
+    found = await judge(Agreement(), answer(MINI, "12"), models, others=(FLASH, HAIKU))
+    assert models.asked == [FLASH, HAIKU]
+    assert [one.name for one in found.asked] == [FLASH, HAIKU]
+    assert found.confidence == pytest.approx(0.41, abs=0.01)
+
+
+async def test_when_nobody_can_confirm_the_usual_trust_stands() -> None:
+    models = Models({FLASH: MUSING})
+    found = await judge(Agreement(), answer(MINI, "12"), models, others=(FLASH,))
+    assert found.confidence == pytest.approx(0.7, abs=0.01)
+    found = await judge(Agreement(), answer(MINI, "12"), earlier=(answer(FLASH, MUSING),))
+    assert found.confidence == pytest.approx(0.7, abs=0.01)
 
 
 async def test_trust_decides_how_sure_an_agreement_is() -> None:

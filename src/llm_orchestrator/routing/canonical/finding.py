@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from llm_orchestrator.routing.canonical import choices, documents, plain, words
 from llm_orchestrator.routing.canonical.question import Question
 
-_TAG = re.compile(r"<(final_)?answer>\s*(.*?)\s*</\1answer>", re.DOTALL | re.IGNORECASE)
+_TAG, _END_TAG = (re.compile(rf"<{slash}(?:final_)?answer>", re.IGNORECASE) for slash in ("", "/"))
 _HASHES = re.compile(r"^####[ \t]*(\S.*)$", re.MULTILINE)
 _CUE = re.compile(
     r"\b(?:final|correct|best|right|closest|overall)?\s*\banswer\b"
@@ -42,6 +42,7 @@ _SENTENCE_END = re.compile(
 )
 _LETTER = re.compile(r"\A\W*[A-Z]\b")
 _LINK = re.compile(r"\b(?:so|thus|hence|therefore|and|the|my|final)\b", re.IGNORECASE)
+_MOST_CUES = 12
 _FEW_WORDS = 3
 _TAIL = 6000
 """Characters of a text's end in which an answer is looked for."""
@@ -79,8 +80,8 @@ def candidates(text: str, question: Question, *, whole: bool) -> Iterator[Found]
 
 
 def _structured(text: str) -> str | None:
-    if tags := _TAG.findall(text):
-        return str(tags[-1][1])
+    if (tagged := _tagged(text)) is not None:
+        return tagged
     if (box := boxed(text)) is not None:
         return box
     hashes = _HASHES.findall(text)
@@ -88,6 +89,13 @@ def _structured(text: str) -> str | None:
     if hashes and text.rstrip().endswith(hashes[-1].rstrip()):
         return str(hashes[-1])
     return None
+
+
+def _tagged(text: str) -> str | None:
+    """What is between the last two tags that say that it is the answer."""
+    ends = [found.start() for found in _END_TAG.finditer(text)]
+    starts = [found.end() for found in _TAG.finditer(text) if ends and found.end() <= ends[-1]]
+    return text[starts[-1] : ends[-1]].strip() if starts else None
 
 
 def boxed(text: str) -> str | None:
@@ -133,7 +141,7 @@ def _after_cues(text: str, question: Question) -> Iterator[_Cue]:
         found += _OPTION_CUE.finditer(text)
     if question.literal and not found:
         found += _OUTPUT_CUE.finditer(text)
-    for match in sorted(found, key=lambda each: -each.end()):
+    for match in sorted(found, key=lambda each: -each.end())[:_MOST_CUES]:
         segment = text[match.end() :].lstrip(" \t")
         if not segment.strip(" \n*_"):
             continue

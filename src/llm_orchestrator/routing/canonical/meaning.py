@@ -28,6 +28,8 @@ _CLOSING = re.compile(
 _ANNOTATION = re.compile(r"<<[^<>]*>>")
 _BOLD = re.compile(r"\*\*([^*\n]+)\*\*")
 _ASSIGNED = re.compile(r"\A\s*[A-Za-z]\w{0,2}\s*(?:=|∈|\\in\b)\s*")
+_LONGEST = 2000
+"""Characters of what can be an answer and not an essay."""
 _LONGEST_CLAUSE = 60  # words in which a lone number is the answer
 _MOST_ITEMS = 40
 
@@ -65,6 +67,8 @@ def _text(text: str, question: Question, *, marked: bool) -> Canonical | None:
         return Canonical(
             kind="literal", key=found[0], unit="str" if found[1] else "", marked=marked
         )
+    if len(text) > _LONGEST:
+        return None
     if question.options:
         letter = choices.named(plain.short(text), question)
         return None if letter is None else Canonical(kind="choice", key=letter, marked=marked)

@@ -23,15 +23,17 @@ _RESULT = re.compile(
     re.IGNORECASE,
 )
 _CODE = re.compile(
-    r"^\s*(?:def|async def|class|function|fn|func|lambda)\s+\w+\s*[(<:]|=>\s*\{"
+    r"^[ \t]*(?:def|async def|class|function|fn|func|lambda)\s+\w+\s*[(<:]|=>\s*\{"
     r"|\bprint\(|console\.log\("
     r"|```(?:python|py|javascript|js|typescript|ts|java|c|cpp|go|rust|ruby)\b",
     re.MULTILINE,
 )
 _PROGRAM = re.compile(
-    r"\b(?:write|implement|create|generate|complete|produce|give me|provide|fix|refactor|translate"
-    r"|convert)\b[^.\n]{0,60}\b(?:function|program|code|script|class|query|sql|regex|regular"
-    r" expression|method|html|css|one-liner)\b",
+    r"\b(?:write|implement|create|generate|develop|complete|produce|give me|provide|fix|refactor"
+    r"|translate|convert)\s+(?:me\s+)?(?:an?|some|the|this|following|\d+)?\s*"
+    r"(?:(?!of\b|for\b|outputs?\b|results?\b|values?\b|what\b)[\w+#.-]+\s+){0,3}?"
+    r"(?:function|program|code|script|class|query|sql|regex|regular expression|method|html|css"
+    r"|one-liner)\b",
     re.IGNORECASE,
 )
 _NUMERIC = re.compile(
@@ -71,7 +73,6 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     numeric: bool = False
     ordered: bool = False
     percent: bool = False
-
 
     @property
     def definite(self) -> bool:
