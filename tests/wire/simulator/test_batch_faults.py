@@ -170,3 +170,25 @@ def test_requests_about_batches_fail_where_a_rule_says_so(own: Simulator, client
     assert content(client, name)
     assert own.batches()["accepted"] == 1
     assert client.chat.completions.create(model="gpt-4o-mini", messages=HELLO).choices
+
+
+def test_faults_in_the_name_of_the_model(own: Simulator, client: Client) -> None:
+    named = "sim-chat+fault=server-error,times=1"
+    seen = []
+    for _ in range(2):
+        batch = create(client, [line("a", model=named), line("b", model=named, max_tokens=9)])
+        own.advance(HOUR)
+        counts = client.batches.retrieve(batch.id).request_counts
+        seen.append((counts.completed, counts.failed))
+    assert seen == [(0, 2), (2, 0)]
+    batch = create(client, [line("a", model="sim-chat+fault=empty")])
+    own.advance(HOUR)
+    (result,) = content(client, client.batches.retrieve(batch.id).output_file_id)
+    assert result["response"]["body"]["choices"][0]["message"]["content"] == ""
+
+
+def test_items_cannot_be_streamed(own: Simulator, client: Client) -> None:
+    batch = create(client, [line("a", stream=True)])
+    own.advance(HOUR)
+    (bad,) = content(client, client.batches.retrieve(batch.id).error_file_id)
+    assert "Streaming" in bad["response"]["body"]["error"]["message"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -91,9 +92,13 @@ class Answerer:
                 body["model"], fault = faults.of_model(name)
             except faults.FaultNameError as error:
                 raise Refusal(400, str(error), param="model") from error
-        ask = wire.parse(body, batch.headers, self._world)
-        ask.stream, ask.tier = False, BATCH
         fault = wire.played(fault) if fault and fault.stage in _STAGES else None
+        if fault and not fault.strikes(self._attempt(item)):
+            fault = None
+        ask = wire.parse(body, batch.headers, self._world)
+        if ask.stream:
+            raise Refusal(400, "Streaming is not supported in batches.", param="stream")
+        ask.tier = BATCH
         if fault and fault.stage == "status":
             raise wire.fault(fault, ask)
         reply = compose(self._world, wire, batch.account, number, ask, fault)
@@ -106,6 +111,12 @@ class Answerer:
             usage=reply.usage,
             cost=None if cost is None else picos(cost),
         )
+
+    def _attempt(self, item: Item) -> int:
+        """How often this account has sent such an item in a batch, from 1."""
+        mark = hashlib.blake2b(item.entry.body, digest_size=16).hexdigest()
+        batch = self._batch
+        return self._world.faults.attempt("item", batch.provider, batch.account, mark)
 
     def _refused(self, refusal: Refusal, request_id: str) -> Answered:
         body = encode(self._wire.error(refusal, request_id))
