@@ -23,7 +23,7 @@ help: ## list the targets
 
 # ---------------------------------------------------------------- to run
 
-.PHONY: demo failover bench reliability bill budget-race
+.PHONY: demo failover bench reliability bill budget-race routing
 demo: $(VENV)/.installed-run ## see it work: a real local model, then 200+ posts over simulated providers
 	@$(PY) examples/demo.py
 
@@ -38,6 +38,10 @@ bill: $(VENV)/.installed-dev ## what every provider bills: our ledger, its bill,
 
 budget-race: $(VENV)/.installed-dev ## 64 workers in 4 processes, killed at random, race for one budget
 	@$(PY) benchmarks/budget_race.py
+
+routing: $(VENV)/.installed-dev ## confidence, cascade and vote on graded answers (DATA=directory)
+	@test -n "$(DATA)" || { echo "DATA=directory: where are the graded answers?" >&2; exit 2; }
+	@$(PY) benchmarks/routing.py "$(DATA)"
 
 bench: $(VENV)/.installed-dev ## speed of each wire, then side by side with bare clients
 	@$(PY) benchmarks/wires.py
