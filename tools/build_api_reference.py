@@ -27,6 +27,8 @@ from llm_orchestrator.engine.options import CacheOptions, LineOptions, RouteOpti
 from llm_orchestrator.engine.planning import Plan, PlannedCandidate
 from llm_orchestrator.engine.session import Session
 from llm_orchestrator.engine.streaming import OnBreak
+from llm_orchestrator.pipeline.limits.classic import Permit
+from llm_orchestrator.pipeline.limits.view import RateLimit
 from llm_orchestrator.simulator import Settings, Simulator
 from llm_orchestrator.store.reports import Filter, Reports, Totals
 from llm_orchestrator.types.model import Ability, Price
@@ -74,6 +76,7 @@ _REPLIES: tuple[tuple[type, str], ...] = (
     (PlannedCandidate, "engine.planning"),
     (Embeddings, "engine.embedding"),
     (ProviderHealth, "engine.discovery"),
+    (RateLimit, "pipeline.limits.view"),
     (top.Model, ""),
     (Price, "types.model"),
 )
@@ -138,6 +141,8 @@ def _lines() -> Iterator[str]:
         yield from _function(function)
     yield from _struct(top.OrchestrationResult, "##")
     yield from _struct(top.ModelConfig, "##")
+    yield from _class(top.RateLimiter)
+    yield from _class(Permit, "pipeline.limits.classic")
     yield from _class(Reports, "store.reports")
     yield from _struct(Filter, "##", "store.reports")
     yield from _struct(Totals, "##", "store.reports")

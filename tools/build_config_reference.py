@@ -63,6 +63,7 @@ They fill in what the file leaves out.
 |---|---|
 | `LLMO_CONFIG` | the configuration file when none is given |
 | `LLMO_HOME` | the folder of the ledger |
+| `REDIS_URL` | `rate_limits.redis_url`, and `cache.redis_url` where answers are kept in Redis |
 | `ORCHESTRATOR_DEFAULT_PROVIDER` | `active_provider` |
 | `ORCHESTRATOR_AUTO_APPROVE_THRESHOLD_USD` | `auto_approve_threshold_usd` |
 | `ORCHESTRATOR_ENABLE_AUDIT` | `cost_tracking.enabled` |
