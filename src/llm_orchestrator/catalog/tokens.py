@@ -20,6 +20,7 @@ from llm_orchestrator.catalog.picture import data_url_size
 from llm_orchestrator.types.model import Model
 from llm_orchestrator.types.request import (
     Image,
+    Media,
     Message,
     OutputSchema,
     Part,
@@ -40,6 +41,10 @@ BOUND_PER_PART = 16
 BOUND_TOOLS = 768
 BOUND_PER_TOOL = 64
 BOUND_SCHEMA = 512
+LONGEST_MEDIA = 2_097_152
+"""Tokens of a film at most, where the model's context is unknown: the largest context there is."""
+TYPICAL_MEDIA = 15_000
+"""Tokens of a film of a minute, or of a sound of eight; nothing tells how long one really is."""
 BOUND_SHOWN = 128  # of our own words for a picture that a tool has shown
 
 
@@ -81,6 +86,8 @@ def _part_bound(part: Part, model: Model | None) -> int:
         return _bytes(part.text)
     if isinstance(part, Image):
         return LARGEST_IMAGE if model is None else family_of(model.id).image.most(part.detail)
+    if isinstance(part, Media):
+        return LONGEST_MEDIA if model is None else model.context or LONGEST_MEDIA
     if isinstance(part, Reasoning):  # what is sealed in the signature may be billed, too
         return sum(_bytes(text) for text in (part.text, part.signature, part.redacted) if text)
     total = sum(map(_bytes, _texts(part)))
@@ -128,6 +135,8 @@ def _beside(request: Request, family: Family) -> int:
             for image in _images(part):
                 size = data_url_size(image.url) or TYPICAL
                 total += family.image.count(size, image.detail)
+            if isinstance(part, Media):
+                total += TYPICAL_MEDIA
     if request.tools:
         total += family.tools + sum(8 for _ in request.tools)
     return total

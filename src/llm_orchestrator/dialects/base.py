@@ -115,6 +115,12 @@ def unsupported(message: str, target: Candidate) -> errors.UnsupportedError:
     )
 
 
+def no_media(target: Candidate) -> errors.UnsupportedError:
+    """The error for a film or a sound at an address, where the wire has no part for it."""
+    what = "films, sounds and documents by their address are taken by Gemini's models only"
+    return unsupported(what, target)
+
+
 def where(target: Candidate, reply: HTTPReply | None, *request_id: str) -> dict[str, Any]:
     """The fields that every error of a target carries."""
     found = next((i for name in request_id if reply and (i := reply.header(name))), None)

@@ -17,7 +17,7 @@ from llm_orchestrator.routing.levels import level_of
 from llm_orchestrator.types.model import Ability
 from llm_orchestrator.types.money import Pico, usd_text
 from llm_orchestrator.types.provider import Candidate
-from llm_orchestrator.types.request import Image, Request, ToolResult
+from llm_orchestrator.types.request import Image, Media, Request, ToolResult
 
 _ALWAYS = frozenset(("text", "text-generation", "streaming", "system", "sampling"))
 """Words for what every model here can do."""
@@ -57,7 +57,7 @@ def needs(request: Request) -> frozenset[Ability]:
         if isinstance(message.content, str):
             continue
         for part in message.content:
-            if isinstance(part, Image) or (isinstance(part, ToolResult) and part.images):
+            if isinstance(part, Image | Media) or (isinstance(part, ToolResult) and part.images):
                 found.add("vision")
     return frozenset(found)
 

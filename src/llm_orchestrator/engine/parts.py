@@ -12,6 +12,7 @@ from llm_orchestrator.errors import InvalidRequestError
 from llm_orchestrator.types.request import (
     CacheTTL,
     Image,
+    Media,
     Part,
     Reasoning,
     Text,
@@ -161,7 +162,7 @@ def _own(part: Any, at: str) -> Part:
     match part:
         case Text():
             clean(part.text, f"{at}.text")
-        case Image():
+        case Image() | Media():
             clean(part.url, f"{at}.url")
         case ToolCall():
             return _own_call(part, at)

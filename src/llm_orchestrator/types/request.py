@@ -28,6 +28,13 @@ class Image(_Part, frozen=True, gc=False, tag="image"):
     detail: str | None = None
 
 
+class Media(_Part, frozen=True, gc=False, tag="media"):
+    """A film, a sound or a document at an address; without ``mime`` its ending says what it is."""
+
+    url: str
+    mime: str | None = None
+
+
 class ToolCall(_Part, frozen=True, gc=False, tag="tool_call"):
     """The model's wish to call a tool; ``arguments`` is JSON text.
 
@@ -70,7 +77,7 @@ class Reasoning(_Part, frozen=True, gc=False, tag="reasoning"):
     redacted: str | None = None
 
 
-Part: TypeAlias = Text | Image | ToolCall | ToolResult | Reasoning
+Part: TypeAlias = Text | Image | Media | ToolCall | ToolResult | Reasoning
 
 
 class Message(msgspec.Struct, frozen=True, gc=False):

@@ -7,12 +7,20 @@ from urllib.parse import quote
 import msgspec
 
 from llm_orchestrator.dialects.anthropic.thinking import thinking
-from llm_orchestrator.dialects.base import Notices, data_url, raw_json, unsealed, unsupported
+from llm_orchestrator.dialects.base import (
+    Notices,
+    data_url,
+    no_media,
+    raw_json,
+    unsealed,
+    unsupported,
+)
 from llm_orchestrator.types.http import HTTPCall
 from llm_orchestrator.types.provider import Candidate, Provider
 from llm_orchestrator.types.request import (
     CacheTTL,
     Image,
+    Media,
     Message,
     Part,
     Reasoning,
@@ -218,6 +226,8 @@ def _block(part: Part, target: Candidate) -> dict[str, Any]:
             else:
                 source = {"type": "url", "url": part.url}
             return {"type": "image", "source": source}
+        case Media():
+            raise no_media(target)
         case ToolCall():
             tool = {"type": "tool_use", "id": part.id, "name": part.name}
             return tool | {"input": raw_json(part.arguments)}

@@ -11,6 +11,7 @@ from llm_orchestrator.dialects.base import (
     UNREADABLE,
     Notices,
     data_url,
+    no_media,
     raw_json,
     unsealed,
     unsupported,
@@ -20,6 +21,7 @@ from llm_orchestrator.types.provider import Candidate
 from llm_orchestrator.types.request import (
     CacheTTL,
     Image,
+    Media,
     Message,
     Part,
     Reasoning,
@@ -113,6 +115,8 @@ class Writer:
                 return {"text": part.text}
             case Image():
                 return {"image": self._image(part)}
+            case Media():
+                raise no_media(self._target)
             case ToolCall():
                 call = {"toolUseId": call_id(part.id), "name": part.name}
                 return {"toolUse": call | {"input": raw_json(part.arguments)}}

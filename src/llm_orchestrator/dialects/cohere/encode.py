@@ -6,12 +6,13 @@ from urllib.parse import quote
 
 import msgspec
 
-from llm_orchestrator.dialects.base import Notices, unsupported
+from llm_orchestrator.dialects.base import Notices, no_media, unsupported
 from llm_orchestrator.dialects.fitting import pictures_apart
 from llm_orchestrator.types.http import HTTPCall
 from llm_orchestrator.types.provider import Candidate, Provider
 from llm_orchestrator.types.request import (
     Image,
+    Media,
     Message,
     Reasoning,
     Request,
@@ -167,11 +168,8 @@ def _turns(message: Message, target: Candidate, notices: Notices) -> list[dict[s
         match part:
             case Text():
                 content.append({"type": "text", "text": part.text})
-            case Image():
-                if not target.can("vision"):
-                    raise unsupported("images are not supported by this model", target)
-                image = {"url": part.url} | ({"detail": part.detail} if part.detail else {})
-                content.append({"type": "image_url", "image_url": image})
+            case Image() | Media():
+                content.append(_picture(part, target))
             case ToolCall():
                 function = {"name": part.name, "arguments": part.arguments}
                 calls.append({"id": part.id, "type": "function", "function": function})
@@ -195,6 +193,15 @@ def _turns(message: Message, target: Candidate, notices: Notices) -> list[dict[s
             turn["tool_plan"] = plan
         return [*results, turn]
     return [*results, {"role": message.role, "content": _content(content)}] if content else results
+
+
+def _picture(part: Image | Media, target: Candidate) -> dict[str, Any]:
+    if isinstance(part, Media):
+        raise no_media(target)
+    if not target.can("vision"):
+        raise unsupported("images are not supported by this model", target)
+    image = {"url": part.url} | ({"detail": part.detail} if part.detail else {})
+    return {"type": "image_url", "image_url": image}
 
 
 def _content(parts: list[dict[str, Any]]) -> str | list[dict[str, Any]]:

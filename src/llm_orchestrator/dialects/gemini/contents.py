@@ -20,6 +20,7 @@ from llm_orchestrator.errors import InvalidRequestError
 from llm_orchestrator.types.provider import Candidate
 from llm_orchestrator.types.request import (
     Image,
+    Media,
     Message,
     Part,
     Reasoning,
@@ -44,6 +45,24 @@ _TYPES = {
     "heic": "image/heic",
     "heif": "image/heif",
     "pdf": "application/pdf",
+}
+_MEDIA_TYPES = _TYPES | {
+    "mp4": "video/mp4",
+    "mov": "video/mov",
+    "mpeg": "video/mpeg",
+    "mpg": "video/mpg",
+    "avi": "video/avi",
+    "webm": "video/webm",
+    "wmv": "video/wmv",
+    "flv": "video/x-flv",
+    "3gp": "video/3gpp",
+    "mp3": "audio/mp3",
+    "wav": "audio/wav",
+    "aiff": "audio/aiff",
+    "aac": "audio/aac",
+    "ogg": "audio/ogg",
+    "flac": "audio/flac",
+    "txt": "text/plain",
 }
 _SIGNED = 3
 """From this generation on, a tool call without its signature is refused."""
@@ -137,7 +156,11 @@ class _Turns:
         made = {"id": call.id, "name": call.name, "args": raw_json(call.arguments)}
         return {"functionCall": made} | _signed(signature)
 
-    def _other(self, part: Image | ToolResult) -> dict[str, Any]:
+    def _other(self, part: Image | Media | ToolResult) -> dict[str, Any]:
+        if isinstance(part, Media):
+            if not self._target.can("vision"):
+                raise unsupported("films and sounds are not supported by this model", self._target)
+            return _media(part)
         if isinstance(part, ToolResult):
             name = self._names.get(part.call_id)
             if name is None:
@@ -169,10 +192,22 @@ def _image(image: Image) -> dict[str, Any]:
     if found := data_url(image.url):
         return {"inlineData": {"mimeType": found[0], "data": found[1]}}
     file = {"fileUri": image.url}
-    ending = urlsplit(image.url).path.rpartition(".")[2].lower()
+    ending = _ending(image.url)
     if ending in _TYPES:
         file["mimeType"] = _TYPES[ending]
     return {"fileData": file}
+
+
+def _media(part: Media) -> dict[str, Any]:
+    """A film where nothing says what it is; the wire wants to be told."""
+    kind = part.mime or _MEDIA_TYPES.get(_ending(part.url), "video/mp4")
+    if found := data_url(part.url):
+        return {"inlineData": {"mimeType": part.mime or found[0], "data": found[1]}}
+    return {"fileData": {"fileUri": part.url, "mimeType": kind}}
+
+
+def _ending(url: str) -> str:
+    return urlsplit(url).path.rpartition(".")[2].lower()
 
 
 def _answer(result: ToolResult) -> Any:

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from llm_orchestrator.dialects.base import Notices, unsealed, unsupported
+from llm_orchestrator.dialects.base import Notices, no_media, unsealed, unsupported
 from llm_orchestrator.dialects.fitting import nearest_effort, pictures_apart, short_id
 from llm_orchestrator.dialects.openai.details import FIELD, returned
 from llm_orchestrator.dialects.openai_lists import address, renamed
@@ -14,6 +14,7 @@ from llm_orchestrator.types.http import HTTPCall
 from llm_orchestrator.types.provider import Candidate
 from llm_orchestrator.types.request import (
     Image,
+    Media,
     Message,
     Part,
     Reasoning,
@@ -187,11 +188,8 @@ def _turns(
         match part:
             case Text():
                 content.append({"type": "text", "text": part.text})
-            case Image():
-                if not target.can("vision"):
-                    raise unsupported("images are not supported by this model", target)
-                image = {"url": part.url} | ({"detail": part.detail} if part.detail else {})
-                content.append({"type": "image_url", "image_url": image})
+            case Image() | Media():
+                content.append(_picture(part, target))
             case ToolCall():
                 function = {"name": part.name, "arguments": part.arguments}
                 calls.append({"id": mine(part.id), "type": "function", "function": function})
@@ -221,6 +219,15 @@ def _thoughts(parts: Sequence[Part | str], target: Candidate, notices: Notices) 
     if not (details and all(unsealed(part.signature, FIELD) for part in thoughts)):
         notices.drop("earlier reasoning", "cannot be sent back on this wire")
     return details
+
+
+def _picture(part: Image | Media, target: Candidate) -> dict[str, Any]:
+    if isinstance(part, Media):
+        raise no_media(target)
+    if not target.can("vision"):
+        raise unsupported("images are not supported by this model", target)
+    image = {"url": part.url} | ({"detail": part.detail} if part.detail else {})
+    return {"type": "image_url", "image_url": image}
 
 
 def _content(parts: list[dict[str, Any]]) -> str | list[dict[str, Any]] | None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from llm_orchestrator.dialects.base import Notices, unsealed, unsupported
+from llm_orchestrator.dialects.base import Notices, no_media, unsealed, unsupported
 from llm_orchestrator.dialects.fitting import nearest_effort
 from llm_orchestrator.dialects.openai_lists import address, renamed
 from llm_orchestrator.dialects.responses.decode import WIRE
@@ -13,6 +13,7 @@ from llm_orchestrator.types.http import HTTPCall
 from llm_orchestrator.types.provider import Candidate
 from llm_orchestrator.types.request import (
     Image,
+    Media,
     Message,
     Reasoning,
     Request,
@@ -194,9 +195,11 @@ def _content(part: Text | Image, target: Candidate) -> dict[str, Any]:
 
 
 def _item(
-    part: ToolCall | ToolResult | Reasoning, target: Candidate, notices: Notices
+    part: Media | ToolCall | ToolResult | Reasoning, target: Candidate, notices: Notices
 ) -> dict[str, Any] | None:
     match part:
+        case Media():
+            raise no_media(target)
         case ToolCall():
             call = {"type": "function_call", "call_id": part.id, "name": part.name}
             return call | {"arguments": part.arguments}
