@@ -9,7 +9,7 @@ from typing import Any, Self, Unpack
 
 from llm_orchestrator.catalog.estimate import Estimate
 from llm_orchestrator.config.schema import Config
-from llm_orchestrator.engine import discovery, embedding, planning, streaming, verbs
+from llm_orchestrator.engine import discovery, embedding, planning, streaming, verbs, verdicts
 from llm_orchestrator.engine.build import build
 from llm_orchestrator.engine.discovery import ProviderHealth
 from llm_orchestrator.engine.embedding import Embeddings
@@ -25,6 +25,7 @@ from llm_orchestrator.types.events import StreamEvent
 from llm_orchestrator.types.model import Model
 from llm_orchestrator.types.reply import Reply
 from llm_orchestrator.types.usage import TokenCount
+from llm_orchestrator.types.verdict import Said, Verdict
 
 
 class AsyncLLMOrchestrator:
@@ -182,6 +183,17 @@ class AsyncLLMOrchestrator:
         who = Who(provider=provider, model=model, chain=chain, max_cost=max_cost)
         one = self._prepare(messages, who, options)
         return planning.plan(self._runtime, one.call.request, one.route)
+
+    async def feedback(self, call_id: str, verdict: Said, *, note: str | None = None) -> Verdict:
+        """Say how right the answer of a call was: good, bad, or a number from 0 to 1.
+
+        ``call_id`` is the ``id`` of a reply; a later verdict replaces an earlier one. With
+        ``routing.learn``, models are learned anew when enough new verdicts have come, which may
+        take seconds. Raises `InvalidRequestError` for a call that is not in the ledger or that
+        nobody answered.
+        """
+        self._open()
+        return await verdicts.give(self._runtime, call_id, verdict, note)
 
     async def health(self, provider: str | None = None) -> list[ProviderHealth]:
         """Whether the configured providers (or the one named) answer."""

@@ -33,6 +33,7 @@ from llm_orchestrator.types.events import StreamEvent
 from llm_orchestrator.types.model import Model
 from llm_orchestrator.types.reply import Reply
 from llm_orchestrator.types.usage import TokenCount
+from llm_orchestrator.types.verdict import Said, Verdict
 
 T = TypeVar("T")
 
@@ -327,6 +328,10 @@ class LLMOrchestrator:
                 **options,
             )
         )
+
+    def feedback(self, call_id: str, verdict: Said, *, note: str | None = None) -> Verdict:
+        """See `AsyncLLMOrchestrator.feedback`."""
+        return _portal.run(self._core.feedback(call_id, verdict, note=note))
 
     def health(self, provider: str | None = None) -> list[ProviderHealth]:
         """See `AsyncLLMOrchestrator.health`."""

@@ -59,6 +59,28 @@ class RoutingSettings(Settings, frozen=True):
     ensemble_size: Annotated[
         Annotated[int, Meta(ge=1)], Meta(description="Models of an ensemble.")
     ] = 3
+    learn: Annotated[
+        bool,
+        Meta(
+            description="Learn from feedback how often each model is right on which prompts, and "
+            "plan with it. The ledger then keeps hashes of each prompt's words: no text, but who "
+            "guesses a word can see whether it may have been there."
+        ),
+    ] = False
+    scorer: Annotated[
+        str,
+        Meta(
+            description="What `scored` goes by: `prior` (what was learned), `complexity` (the "
+            "classic rule), or a plug-in."
+        ),
+    ] = "prior"
+    gain: Annotated[
+        float,
+        Meta(
+            description="The score from which `scored` asks the strong model. Of the prior: how "
+            "much more often that must be right, where 0.1 is ten answers in a hundred."
+        ),
+    ] = 0.1
     judge: Annotated[
         str | None, Meta(description="Who judges. Left out: the cheapest model that can.")
     ] = None

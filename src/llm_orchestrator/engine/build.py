@@ -36,6 +36,7 @@ from llm_orchestrator.transport.base import Transport
 from llm_orchestrator.types.ids import ids
 
 if TYPE_CHECKING:
+    from llm_orchestrator.engine.learning import Skills
     from llm_orchestrator.pipeline.approval import Approval
 
 log = logging.getLogger("llm_orchestrator")
@@ -54,14 +55,7 @@ def build(
         config = msgspec.structs.replace(config, active_provider=provider, active_model=model)
     directory = Directory(config)
     config = directory.config
-    overrides = [
-        model_row(name, settings)
-        for name, section in config.providers.items()
-        for settings in section.models
-    ]
-    catalog = Catalog.load(
-        overrides, providers=directory.rows.values(), refreshed=_data_dir(config) / FILE_NAME
-    )
+    catalog = _catalog(config, directory)
     kept = config.cost_tracking.enabled
     found = Found(catalog, directory.rows, store_url(config) if kept else None, kept=kept)
     transport = transport or default_transport()
@@ -100,9 +94,27 @@ def build(
     )
     if config.auto_approve_threshold_usd is not None:
         runtime.outer.append(_approval(config))
+    if config.routing.learn and kept:
+        runtime.skills = _skills(config)
     if config.cache.enabled:
         open_cache(runtime)
     return runtime
+
+
+def _catalog(config: Config, directory: Directory) -> Catalog:
+    overrides = [
+        model_row(name, settings)
+        for name, section in config.providers.items()
+        for settings in section.models
+    ]
+    refreshed = _data_dir(config) / FILE_NAME
+    return Catalog.load(overrides, providers=directory.rows.values(), refreshed=refreshed)
+
+
+def _skills(config: Config) -> "Skills":
+    from llm_orchestrator.engine.learning import Skills  # only who learns pays for it
+
+    return Skills(store_url(config))
 
 
 def _approval(config: Config) -> "Approval":

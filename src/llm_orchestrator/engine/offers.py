@@ -1,6 +1,9 @@
 """What a strategy is told of each candidate: its price for this request, its speed, its cache."""
 
 from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+import msgspec
 
 from llm_orchestrator.catalog import cost
 from llm_orchestrator.catalog.estimate import DEFAULT_ANSWER, FALLBACK_MAX_OUTPUT, THINKING
@@ -14,6 +17,9 @@ from llm_orchestrator.types.provider import Candidate
 from llm_orchestrator.types.request import Request
 from llm_orchestrator.types.usage import Usage
 
+if TYPE_CHECKING:
+    from llm_orchestrator.engine.learning import Lesson
+
 
 def offers(
     runtime: Runtime,
@@ -22,11 +28,18 @@ def offers(
     *,
     weights: Mapping[str, float] | None = None,
     spare: bool = False,
+    lesson: "Lesson | None" = None,
 ) -> tuple[Offer, ...]:
     """An offer of each candidate, in their order; by length alone, no vocabulary is read."""
-    return tuple(
+    made = tuple(
         _offer(runtime, request, one, (weights or {}).get(one.name, 1.0), spare=spare)
         for one in candidates
+    )
+    if lesson is None or runtime.skills is None:
+        return made
+    skills = runtime.skills
+    return tuple(
+        msgspec.structs.replace(one, record=skills.record(one.name, lesson)) for one in made
     )
 
 

@@ -12,8 +12,8 @@ class RouteOptions(TypedDict, total=False):
 
     strategy: str
     """``cheapest``, ``fastest``, ``specified``, ``capability``, ``weighted``, ``fallback``,
-    ``ensemble``, ``vote``, ``judge``, ``classic`` or a plug-in. ``auto``: ``fallback`` over a
-    chain, and where several providers have a key and nothing says which model is meant."""
+    ``scored``, ``ensemble``, ``vote``, ``judge``, ``classic`` or a plug-in. ``auto``: ``fallback``
+    over a chain, and where several providers have a key and nothing says which model is meant."""
     capability: str | Sequence[str]
     """What the model must be able to do (``vision``), beside what the request shows."""
     confidence: str

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -10,7 +10,7 @@ from llm_orchestrator.engine import caching, labels, planning
 from llm_orchestrator.engine.compose import compose
 from llm_orchestrator.engine.consent import consent
 from llm_orchestrator.engine.messages import MessageLike
-from llm_orchestrator.engine.options import CacheOptions, CallOptions, split
+from llm_orchestrator.engine.options import CacheOptions, CallOptions, RouteOptions, split
 from llm_orchestrator.engine.routes import Route, Wanted, route
 from llm_orchestrator.engine.runtime import Runtime
 from llm_orchestrator.engine.seeking import as_json, facts
@@ -19,6 +19,9 @@ from llm_orchestrator.pipeline.rescue import Rescue
 from llm_orchestrator.types.money import Pico, from_usd
 from llm_orchestrator.types.priority import read_priority
 from llm_orchestrator.types.request import Message, Request
+
+if TYPE_CHECKING:
+    from llm_orchestrator.engine.learning import Lesson
 
 Messages = str | MessageLike | Iterable[MessageLike]
 
@@ -65,8 +68,14 @@ def prepare(
     composed = compose(messages, asked, stream=stream, strict=strict)
     request, notices = composed.request, list(composed.notices)
     cap: Pico | None = None if who.max_cost is None else planning.read_cap(who.max_cost)
+    learned = _lesson(runtime, request, who, routing)
     wanted = Wanted(
-        provider=who.provider, model=who.model, chain=who.chain, cap=cap, options=routing
+        provider=who.provider,
+        model=who.model,
+        chain=who.chain,
+        cap=cap,
+        options=routing,
+        lesson=learned,
     )
     found = route(runtime, request, wanted)
     if cap is not None and found.seek is None:
@@ -85,12 +94,25 @@ def prepare(
     if who.chain is not None or found.strategy == "fallback":
         call.notices += [f"left out of the chain: {one.name}: {one.why}" for one in found.skipped]
     call.priority = priority
+    if learned is not None and runtime.skills is not None:
+        call.features = learned.written()
     call.wish = caching.wish(runtime, options, composed, found)
     if (threshold := runtime.config.auto_approve_threshold_usd) is not None:
         call.consent = consent(runtime, request, found, from_usd(threshold))
     if found.reason and found.seek is None:
         call.routing = as_json(facts(found))
     return Prepared(call, found, composed.parse)
+
+
+def _lesson(runtime: Runtime, request: Request, who: Who, routing: RouteOptions) -> "Lesson | None":
+    """What is known of the prompt, for those who learn from it or score it."""
+    named = routing.get("strategy", runtime.config.routing_strategy)
+    if runtime.skills is None and named != "scored":
+        return None
+    from llm_orchestrator.engine.learning import lesson
+
+    labels.tags(who.tags)  # which says what is wrong with them
+    return lesson(request, labels.category(who.category), who.tags)
 
 
 def prepare_embedding(runtime: Runtime, who: Who, options: CacheOptions) -> tuple[Call, Rescue]:

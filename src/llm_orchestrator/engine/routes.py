@@ -19,6 +19,7 @@ from llm_orchestrator.types.provider import Candidate
 from llm_orchestrator.types.request import Request
 
 if TYPE_CHECKING:
+    from llm_orchestrator.engine.learning import Lesson
     from llm_orchestrator.engine.strategies import Seeker
 
 
@@ -45,6 +46,8 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     chain: str | Sequence[str] | None = None
     cap: Pico | None = None
     options: RouteOptions = {}
+    lesson: "Lesson | None" = None
+    """What is known of the prompt, where something was learned."""
 
 
 def route(runtime: Runtime, request: Request, wanted: Wanted) -> Route:
@@ -66,11 +69,13 @@ def route(runtime: Runtime, request: Request, wanted: Wanted) -> Route:
         return Route(candidates=first, strategy=name, reason=f"{first[0].name} was asked for")
     from llm_orchestrator.engine import strategies  # many rooms, for those who use one
 
-    made = strategies.find(runtime, name, wanted.options)
+    made = strategies.find(runtime, name, wanted.options, wanted.lesson)
     wish = Wish.read(wanted.options.get("capability"))
     members = _members(runtime, name, wanted)
-    found = _fitting(runtime, request, wanted, wish, members, in_turn=name == "fallback")
-    offered = offers(runtime, request, found.candidates)
+    found = _fitting(
+        runtime, request, wanted, wish, members, in_turn=name in ("fallback", "scored")
+    )
+    offered = offers(runtime, request, found.candidates, lesson=wanted.lesson)
     if isinstance(made, strategies.Seeker):
         return _sought(runtime, request, wanted, made, offered, found.skipped)
     ordered = made(offered)
@@ -145,7 +150,7 @@ def _members(runtime: Runtime, name: str, wanted: Wanted) -> Pool:
     """Whom the strategy chooses from, before anybody is left out."""
     if wanted.chain is not None:
         return pools.chain(runtime, wanted.chain)
-    if name != "fallback":
+    if name not in ("fallback", "scored"):
         return pools.general(runtime, provider=wanted.provider)
     several = len(runtime.directory.configured()) > 1
     if wanted.model is None and wanted.provider is None and several:
@@ -191,7 +196,7 @@ def _sought(
             others = list(pools.general(runtime, provider=wanted.provider).candidates)
         pool = Pool(tuple(one for one in others if one.name not in names))
         if pool.candidates:
-            spares = _spare(runtime, request, pool, wanted.cap)
+            spares = _spare(runtime, request, wanted, pool)
     return Route(
         candidates=tuple(one.candidate for one in chosen),
         strategy=made.name,
@@ -203,12 +208,12 @@ def _sought(
     )
 
 
-def _spare(runtime: Runtime, request: Request, pool: Pool, cap: Pico | None) -> tuple[Offer, ...]:
+def _spare(runtime: Runtime, request: Request, wanted: Wanted, pool: Pool) -> tuple[Offer, ...]:
     try:
-        found = fitting(runtime, request, pool, Wish(), cap=cap)
+        found = fitting(runtime, request, pool, Wish(), cap=wanted.cap)
     except (UnsupportedError, InvalidRequestError):
         return ()
-    made = offers(runtime, request, found.candidates, spare=True)
+    made = offers(runtime, request, found.candidates, spare=True, lesson=wanted.lesson)
     return tuple(sorted(made, key=lambda one: one.expected_pico or 0))
 
 

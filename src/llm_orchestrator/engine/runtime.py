@@ -36,6 +36,7 @@ from llm_orchestrator.types.request import Request
 from llm_orchestrator.types.usage import Usage
 
 if TYPE_CHECKING:
+    from llm_orchestrator.engine.learning import Skills
     from llm_orchestrator.pipeline.cache import Cache
     from llm_orchestrator.pipeline.outer import Outer
 
@@ -65,6 +66,8 @@ class Runtime(msgspec.Struct, kw_only=True):
     notifier: Notifier | None
     costlog: CostLog | None
     found: Found
+    skills: "Skills | None" = None
+    """What was learned of each model; with `routing.learn` alone."""
     outer: "list[Outer]" = []
     """The guards round each request, the outermost first."""
     cache: "Cache | None" = None
@@ -252,6 +255,8 @@ class Runtime(msgspec.Struct, kw_only=True):
         if self.config.cost_tracking.record_bodies:
             row.request_body = _as_json(call.request)
             row.response_body = reply.content if reply else None
+        if reply is not None:
+            row.features = call.features
         if self.ledger is not None:
             self.ledger.add(row)
         if self.costlog is not None:

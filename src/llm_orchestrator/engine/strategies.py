@@ -2,16 +2,21 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from llm_orchestrator.engine import scorers
 from llm_orchestrator.engine.options import RouteOptions
 from llm_orchestrator.engine.pool import check_size
 from llm_orchestrator.engine.runtime import Runtime
 from llm_orchestrator.errors import InvalidRequestError
 from llm_orchestrator.routing import cascade, ensemble, order
 from llm_orchestrator.routing.base import Offer, Strategy
+from llm_orchestrator.routing.scored import scored
+
+if TYPE_CHECKING:
+    from llm_orchestrator.engine.learning import Learned, Lesson
 
 GROUP = "llm_orchestrator.strategies"
 """Entry points: a name to a function of the call's options that gives a `Strategy`."""
@@ -25,7 +30,7 @@ ORDERS: dict[str, order.Order] = {
     "capability": order.cheapest,
 }
 _ENSEMBLES = ("ensemble", "vote", "judge", "classic")
-STRATEGIES = ("specified", *ORDERS, "fallback", *_ENSEMBLES)
+STRATEGIES = ("specified", *ORDERS, "fallback", "scored", *_ENSEMBLES)
 """The names of our own strategies."""
 
 
@@ -64,7 +69,9 @@ class Seeker(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(ranked[: self.size]), tuple(ranked[self.size :])
 
 
-def find(runtime: Runtime, name: str, options: RouteOptions) -> "order.Order | Seeker":
+def find(
+    runtime: Runtime, name: str, options: RouteOptions, lesson: "Lesson | None" = None
+) -> "order.Order | Seeker":
     """The strategy of that name; raises `InvalidRequestError` with near names otherwise."""
     if not isinstance(name, str):
         raise InvalidRequestError(f"strategy: expected a name, got {type(name).__name__}")
@@ -72,10 +79,17 @@ def find(runtime: Runtime, name: str, options: RouteOptions) -> "order.Order | S
     judge = options.get("judge", settings.judge)
     if (found := ORDERS.get(name)) is not None:
         return found
-    if name == "fallback":
+    if name in ("fallback", "scored"):
         signal = options.get("confidence", settings.confidence)
-        threshold = options.get("threshold", settings.threshold)
-        made = cascade.fallback(confidence=_signal(signal), threshold=threshold, judge=judge)
+        made = cascade.fallback(
+            confidence=_signal(signal),
+            threshold=options.get("threshold", settings.threshold),
+            judge=judge,
+            scorer=_learned(runtime, lesson),
+        )
+        if name == "scored":
+            foresee = scorers.foresight(settings.scorer, runtime.skills, lesson)
+            made = scored(foresee, gain=settings.gain, otherwise=made)
         each = _ASKS.get(signal, 2)
         return Seeker(name=name, build=lambda _: made, spares=True, each=each)
     if name in _ENSEMBLES:
@@ -91,6 +105,15 @@ def find(runtime: Runtime, name: str, options: RouteOptions) -> "order.Order | S
     near = get_close_matches(name, known, n=1)
     hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
     raise InvalidRequestError(f"strategy: there is no {name!r}; {hint}")
+
+
+def _learned(runtime: Runtime, lesson: "Lesson | None") -> "Learned | None":
+    """How likely an answer is right, by what was learned."""
+    if runtime.skills is None or lesson is None:
+        return None
+    from llm_orchestrator.engine.learning import Learned
+
+    return Learned(runtime.skills, lesson)
 
 
 def _ensemble(name: str, judge: str | None) -> Callable[[int], Strategy]:

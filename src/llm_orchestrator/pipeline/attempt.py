@@ -42,6 +42,7 @@ class Call:
         "category",
         "consent",
         "done",
+        "features",
         "id",
         "notices",
         "priority",
@@ -88,6 +89,8 @@ class Call:
         """Who goes first where a rate limit makes calls wait: 10 first, 1 last."""
         self.consent: Consent | None = None
         """What somebody must consent to before it goes out."""
+        self.features: str | None = None
+        """What its row keeps of the prompt to learn from; no text of it."""
         self.went_out = False
         """Something of it may have reached a provider."""
         self.done = False

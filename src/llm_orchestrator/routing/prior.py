@@ -68,7 +68,10 @@ class LearnedPrior:
 
     def guess(self, prompt: str, category: str | None = None) -> Guess:
         """How much more often the strong model is right, and whether that is known."""
-        found = pieces(prompt)
+        return self.of(pieces(prompt), category)
+
+    def of(self, found: Pieces, category: str | None = None) -> Guess:
+        """`guess` for a prompt whose features are known."""
         weak, strong = self.weak, self.strong
         if weak is None:
             count = exp(found.shape[0]) - 1
