@@ -1,0 +1,1 @@
+"""Bulk runs: many rows, in batches of providers or one by one, each paid once."""
