@@ -24,6 +24,7 @@ from llm_orchestrator.config.base import (
     Tokens,
 )
 from llm_orchestrator.config.budgets import BudgetSettings
+from llm_orchestrator.config.bulk import BulkSettings
 from llm_orchestrator.config.caching import CacheSettings
 from llm_orchestrator.config.checks import (
     clean_command,
@@ -335,6 +336,7 @@ class Config(Settings, frozen=True):
     ] = ()
     cache: CacheSettings = CacheSettings()
     approval: ApprovalSettings = ApprovalSettings()
+    bulk: BulkSettings = BulkSettings()
     cost_tracking: CostTracking = CostTracking()
     store: StoreSettings = StoreSettings()
     env: Annotated[Environment, NotAKey()] = Environment()

@@ -5,6 +5,7 @@ from llm_orchestrator.catalog.pricing import Writes
 from llm_orchestrator.errors import BudgetError
 from llm_orchestrator.pipeline.attempt import Attempt
 from llm_orchestrator.pipeline.guard import Guard
+from llm_orchestrator.types.model import Tier
 from llm_orchestrator.types.money import Pico, usd_text
 from llm_orchestrator.types.provider import Candidate
 from llm_orchestrator.types.request import Request
@@ -38,15 +39,17 @@ class Hold(Guard):
             check(attempt, cap)
 
 
-def bound(request: Request, most_input: int, target: Candidate) -> Pico | None:
+def bound(
+    request: Request, most_input: int, target: Candidate, tier: Tier = "standard"
+) -> Pico | None:
     """The most that one attempt can cost; ``None`` when nothing bounds it."""
     if target.provider.local:
         return 0
     if request.extra and _UNBOUNDED & request.extra.keys():
         return None
     writes: Writes = "hour" if _caches_for_an_hour(request) else "short"
-    most = upper_bound(most_input, request.max_tokens, target.model, writes=writes)
-    if most is not None and request.service_tier == "priority":
+    most = upper_bound(most_input, request.max_tokens, target.model, writes=writes, tier=tier)
+    if tier == "standard" and most is not None and request.service_tier == "priority":
         # A provider may serve the standard tier all the same, so the dearer of both is held.
         dearer = upper_bound(
             most_input, request.max_tokens, target.model, writes=writes, tier="priority"

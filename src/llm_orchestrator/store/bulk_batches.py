@@ -119,13 +119,18 @@ class BulkUnits:
             )
         return self.get(work_id) if changed else None
 
-    def release(self, work_id: str, owner: str, next_at: int | None = None) -> None:
-        """End the lease of this owner; ``next_at`` is when to go on, on the run's clock."""
+    def release(self, work_id: str, owner: str, next_at: int | None, *, cancelled: bool) -> None:
+        """End the lease of this owner; ``next_at`` is when to go on, on the run's clock.
+
+        At once, where its end was asked for and the owner did not know: ``cancelled`` is whether
+        it did.
+        """
         with self._desk() as backend:
             backend.execute(
-                "UPDATE bulk_batches SET owner = NULL, owner_until = NULL, next_at = ?"
+                "UPDATE bulk_batches SET owner = NULL, owner_until = NULL,"
+                " next_at = CASE WHEN cancel_at IS NOT NULL AND NOT ? THEN NULL ELSE ? END"
                 " WHERE work_id = ? AND owner = ?",
-                (next_at, work_id, owner),
+                (cancelled, next_at, work_id, owner),
             )
 
     # ---------------------------------------------------------------- money
@@ -148,6 +153,12 @@ class BulkUnits:
                 "UPDATE bulk_batches SET reserved = true WHERE work_id = ?", (unit.work_id,)
             )
         return "yes"
+
+    def intended(self, work_id: str) -> bool:
+        """Whether the ledger has the intent of the unit already."""
+        with self._desk() as backend:
+            sql = "SELECT 1 FROM attempts WHERE attempt_id = ?"
+            return next(backend.query(sql, (work_id,)), None) is not None
 
     def unreserve(self, work_id: str) -> None:
         """Count it no longer: it was refused elsewhere."""
@@ -175,6 +186,16 @@ class BulkUnits:
             over = state in {"collected", "dropped"}
             total += (cost or 0) if over else max(cost or 0, hold or 0)
         return total
+
+    def enqueued(self, account: str, model: str) -> int:
+        """Input tokens, as estimated, of batches of a model that wait or run."""
+        sql = (
+            "SELECT COALESCE(SUM(input_tokens), 0) FROM bulk_batches"
+            " WHERE account = ? AND model = ? AND state IN ('sending', 'sent')"
+        )
+        with self._desk() as backend:
+            (found,) = next(backend.query(sql, (account, model)))
+        return int(found)
 
     # ---------------------------------------------------------------- the protocol
 
@@ -219,6 +240,11 @@ class BulkUnits:
     def seen(self, unit: Unit, **fields: Any) -> bool:
         """Note what the provider says of a batch that goes on: its word, counts, proof."""
         return self._change(unit, unit.state, **fields)
+
+    def noted(self, work_id: str, error: str) -> None:
+        """Note why a step did not succeed."""
+        with self._desk() as backend:
+            backend.execute("UPDATE bulk_batches SET error = ? WHERE work_id = ?", (error, work_id))
 
     def ended(self, unit: Unit, *, at: int, **fields: Any) -> bool:
         """Its batch is over; the results are to be read."""

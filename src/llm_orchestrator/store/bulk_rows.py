@@ -105,7 +105,7 @@ class ItemRow(msgspec.Struct, frozen=True, gc=False):
     repaired: bool
 
 
-class Outcome(msgspec.Struct, frozen=True, gc=False):
+class Outcome(msgspec.Struct, gc=False):
     """What became of an item in a unit of work; unknown tokens and costs are ``None``."""
 
     item_no: int

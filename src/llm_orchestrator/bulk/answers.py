@@ -1,0 +1,53 @@
+"""An answer as `bulk_items` keeps it: a small JSON text."""
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from llm_orchestrator.types.reply import Response
+from llm_orchestrator.types.request import ToolCall
+
+if TYPE_CHECKING:
+    from llm_orchestrator.bulk.hands import Verdict
+
+
+class Answer(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """What came for an item: a text, tool calls or vectors, and the value that a task made of it.
+
+    ``finish_reason`` is ``stop`` unless it is told; ``model`` is who the provider says answered.
+    """
+
+    text: str = ""
+    parsed: Any = None
+    finish_reason: str = "stop"
+    model: str = ""
+    tool_calls: tuple[ToolCall, ...] = ()
+    vectors: list[list[float]] | None = None
+    id: str = ""
+
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(Answer).decode
+
+
+def encode_answer(
+    response: Response, vectors: list[list[float]] | None = None, verdict: "Verdict | None" = None
+) -> bytes:
+    """The JSON of a response."""
+    calls = tuple([part for part in response.parts if type(part) is ToolCall])
+    return _encode(
+        Answer(
+            response.text,
+            None if verdict is None else verdict.parsed,
+            response.finish_reason,
+            response.model,
+            calls,
+            vectors,
+            response.id,
+        )
+    )
+
+
+def decode_answer(data: bytes) -> Answer:
+    """The answer in such a text."""
+    return _decode(data)

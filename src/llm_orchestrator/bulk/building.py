@@ -1,0 +1,182 @@
+"""From requests to the files of batches, in one pass: a file is ended where a limit is reached."""
+
+import hashlib
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+
+from llm_orchestrator.bulk.hands import account_of
+from llm_orchestrator.catalog import upper_bound
+from llm_orchestrator.catalog.tokens import upper_bound_input
+from llm_orchestrator.dialects import batch
+from llm_orchestrator.errors import InvalidRequestError, OrchestratorError
+from llm_orchestrator.pipeline.hold import bound
+from llm_orchestrator.store.bulk_rows import Unit, custom_id, new_work_id, prefix_of, tag_of
+from llm_orchestrator.types.batch import BatchItem, BatchLimits, Texts
+from llm_orchestrator.types.money import Pico
+from llm_orchestrator.types.provider import Candidate
+from llm_orchestrator.types.request import Image, Request
+
+_BUFFER = 1 << 18
+_BYTES_A_TOKEN = 4
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """What the units of one build have in common."""
+
+    run_id: str
+    task: str
+    target: Candidate
+    folder: Path
+    created_at: int
+    """On the run's clock."""
+    most_items: int = 50_000
+    hours: int = 24
+    """How long a batch may take at most."""
+    round: int = 0
+    embeds: bool = False
+
+
+class Built(msgspec.Struct, frozen=True, kw_only=True):
+    """One unit, its rows in a file; or, without a unit, what is left at the end.
+
+    ``numbers`` are its items; ``rejects`` are items that cannot be asked for in this batch, and
+    why. Without a unit, ``numbers`` are too few for a batch of this provider.
+    """
+
+    unit: Unit | None
+    numbers: Sequence[int]
+    rejects: list[tuple[int, OrchestratorError]]
+    notices: frozenset[str] = frozenset()
+
+
+def build(plan: Plan, rows: Iterable[tuple[int, Request | Texts]]) -> Iterator[Built]:
+    """The units for these items (number and request, in order of the numbers).
+
+    Blocks, as it writes files. Nothing is in the store yet: `BulkUnits.add` puts it there.
+    """
+    file = _File(plan)
+    for number, request in rows:
+        try:
+            if not file.add(number, request):
+                yield file.end()
+                file = _File(plan)
+                file.add(number, request)
+        except InvalidRequestError as error:
+            file.rejects.append((number, error))
+    if file.numbers or file.rejects:
+        yield file.end()
+    else:
+        file.discard()
+
+
+class _File:
+    """The rows of one unit, while they are written."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._wire = batch.wire_of(plan.target)
+        self._room = batch.room(plan.target.provider)
+        self.work_id = new_work_id()
+        self._prefix = prefix_of(self.work_id)
+        self._path = plan.folder / f"{self.work_id}.jsonl"
+        self._out: BinaryIO | None = None
+        self._sha = hashlib.sha256()
+        self.numbers = array("q")
+        self.rejects: list[tuple[int, OrchestratorError]] = []
+        self._notices: set[str] = set()
+        self._size = self._texts = 0
+        self._hold: Pico | None = 0
+
+    def add(self, number: int, request: Request | Texts) -> bool:
+        """Write one row; False when the file is full. Raises what makes the row impossible."""
+        limits, plan = self._wire.limits, self._plan
+        if len(self.numbers) >= min(plan.most_items, limits.requests or plan.most_items):
+            return False
+        name = custom_id(self._prefix, number)
+        line = self._room.line(BatchItem(name, request), plan.target, self._notices) + b"\n"
+        texts = len(request.texts) if isinstance(request, Texts) else 0
+        if not self._fits(limits, len(line), texts):
+            if self.numbers:
+                return False
+            raise InvalidRequestError(
+                f"the row has {len(line)} bytes, which is more than a whole batch may have",
+                code="too_large",
+            )
+        if self._out is None:
+            plan.folder.mkdir(parents=True, exist_ok=True)
+            self._out = self._path.open("wb", _BUFFER)
+        self._out.write(line)
+        self._sha.update(line)
+        self.numbers.append(number)
+        self._size += len(line)
+        self._texts += texts
+        most = most_of(request, len(line), plan.target)
+        self._hold = None if most is None or self._hold is None else self._hold + most
+        return True
+
+    def _fits(self, limits: BatchLimits, size: int, texts: int) -> bool:
+        return (
+            (limits.size is None or self._size + size <= limits.size)
+            and (limits.texts is None or self._texts + texts <= limits.texts)
+            and (
+                limits.enqueued is None or (self._size + size) // _BYTES_A_TOKEN <= limits.enqueued
+            )
+        )
+
+    def end(self) -> Built:
+        """Close the file."""
+        if self._out is not None:
+            self._out.close()
+        notices = frozenset(self._notices)
+        if len(self.numbers) < max(1, self._wire.limits.least):
+            self.discard()
+            return Built(unit=None, numbers=self.numbers, rejects=self.rejects, notices=notices)
+        plan = self._plan
+        unit = Unit(
+            work_id=self.work_id,
+            run_id=plan.run_id,
+            task=plan.task,
+            provider=plan.target.provider.name,
+            model=plan.target.model.id,
+            account=account_of(plan.target.provider),
+            round=plan.round,
+            tag=tag_of(self.work_id),
+            prefix=self._prefix,
+            path=self._path.name,
+            size=self._size,
+            sha256=self._sha.hexdigest(),
+            hours=self._wire.window(plan.hours),
+            count=len(self.numbers),
+            embeds=plan.embeds,
+            created_at=plan.created_at,
+            hold_pico=self._hold,
+            input_tokens=self._size // _BYTES_A_TOKEN,
+        )
+        return Built(unit=unit, numbers=self.numbers, rejects=self.rejects, notices=notices)
+
+    def discard(self) -> None:
+        """Remove what was written."""
+        if self._out is not None:
+            self._out.close()
+        self._path.unlink(missing_ok=True)
+
+
+def most_of(request: Request | Texts, size: int, target: Candidate) -> Pico | None:
+    """The most that a row of so many bytes can cost in a batch; ``None`` when nothing bounds it."""
+    if isinstance(request, Texts):
+        return upper_bound(size, 0, target.model, tier="batch")
+    most_input = upper_bound_input(request, target.model) if _has_images(request) else size
+    return bound(request, most_input, target, tier="batch")
+
+
+def _has_images(request: Request) -> bool:
+    return any(
+        isinstance(part, Image)
+        for message in request.messages
+        if type(message.content) is tuple
+        for part in message.content
+    )

@@ -1,0 +1,313 @@
+"""From the outputs of a batch to outcomes of items, the ledger and the files of what is strange.
+
+Every batch that is over is read, also one that expired or was cancelled: what it has answered is
+paid for. All of it may be done again from the beginning, and comes to the same.
+"""
+
+import asyncio
+import datetime as dt
+import shutil
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import BinaryIO, Literal
+
+import msgspec
+
+from llm_orchestrator.bulk import money
+from llm_orchestrator.bulk.answers import encode_answer
+from llm_orchestrator.bulk.hands import Hands, folded
+from llm_orchestrator.bulk.points import point
+from llm_orchestrator.bulk.poll import past_of
+from llm_orchestrator.catalog import cost
+from llm_orchestrator.dialects import batch
+from llm_orchestrator.pipeline.batches import read_output
+from llm_orchestrator.store.bulk_items import CHUNK
+from llm_orchestrator.store.bulk_rows import ItemState, Outcome, Unit, item_no_of
+from llm_orchestrator.store.rows import SettlementRow
+from llm_orchestrator.types.batch import BatchOutput, BatchResult, BatchState, BatchStatus
+from llm_orchestrator.types.money import Pico
+from llm_orchestrator.types.provider import Candidate
+
+_REFUSED = 300
+_LOST_S = 86_400.0
+"""So long results that are not there are asked for again."""
+_STATES = {"failed": ItemState.FAILED, "retryable": ItemState.RETRY, "expired": ItemState.RETRY}
+
+
+async def read(hands: Hands, unit: Unit) -> float | None:
+    """Fetch the results, note what became of each item, book the cost."""
+    target = hands.target(unit)
+    room = batch.room(target.provider)
+    folder = hands.folder / f"{unit.work_id}.results"
+    await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
+    status = await hands.drive(room.poll(unit.batch_id or "", target), target)
+    outputs = await hands.drive(room.results(status, target), target, folder=folder)
+    point("fetched")
+    fold = Fold(hands, unit, target, status)
+    await asyncio.to_thread(fold.run, outputs)
+    store = hands.store
+    if unit.proof == "match" and fold.foreign:
+        past = [*past_of(unit), status.id]
+        done = await store.do(store.units.mistaken, unit, past, gate=unit.account)
+        return 0.0 if done else hands.settings.poll
+    point("folded")
+    state, why = fold.rest()
+    await store.do(store.items.leave, unit.run_id, unit.work_id, state, why)
+    point("left")
+    await money.settle(hands, unit, fold.settlement())
+    point("settled")
+    done = await store.do(
+        store.units.over,
+        unit,
+        "collected",
+        collected_at=hands.micros(),
+        done=fold.done,
+        failed=unit.count - fold.done,
+        strange=fold.strange,
+        cost_pico=fold.cost,
+        realtime_pico=fold.realtime,
+        input_tokens=fold.input_tokens,
+        output_tokens=fold.output_tokens,
+        provider_state=status.state.value,
+        proof="rows" if unit.proof == "match" and fold.own else unit.proof,
+    )
+    point("collected")
+    await asyncio.to_thread(_tidy, folder, hands.folder / (unit.path or unit.work_id))
+    return None if done else 0.0
+
+
+def _tidy(folder: Path, rows: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    rows.unlink(missing_ok=True)
+
+
+async def whose(
+    hands: Hands, unit: Unit, target: Candidate, status: BatchStatus
+) -> Literal["ours", "foreign"]:
+    """Whether the rows of a batch that is over are the unit's."""
+    folder = hands.folder / f"{unit.work_id}.seen"
+    await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
+    try:
+        exchange = batch.room(target.provider).results(status, target)
+        outputs = await hands.drive(exchange, target, folder=folder)
+        return await asyncio.to_thread(_whose, unit, target, outputs)
+    finally:
+        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+
+
+def _whose(
+    unit: Unit, target: Candidate, outputs: Iterable[BatchOutput]
+) -> Literal["ours", "foreign"]:
+    for output in outputs:
+        for result in read_output(output, target, embeds=unit.embeds):
+            if item_no_of(unit.prefix, result.custom_id) is not None:
+                return "ours"
+    return "foreign"
+
+
+class Fold:
+    """One pass over the outputs of a unit, in a thread; memory holds a chunk of them."""
+
+    def __init__(self, hands: Hands, unit: Unit, target: Candidate, status: BatchStatus) -> None:
+        self._hands = hands
+        self._unit = unit
+        self._target = target
+        self._status = status
+        made = status.created_at or (unit.sent_at or unit.created_at) / 1e6
+        self._day = dt.datetime.fromtimestamp(made, dt.UTC).date()
+        self._numbers: Sequence[int] = ()
+        self._seen = bytearray()
+        self._chunk: list[Outcome] = []
+        self._strange_file: BinaryIO | None = None
+        self.done = 0
+        self.own = 0
+        """Results of our own items."""
+        self.strange = 0
+        """Those that nobody asked for, or that cannot be read."""
+        self.cost: Pico = 0
+        self.realtime: Pico | None = 0
+        self.unknown = 0
+        """Items that may have cost something that nobody knows."""
+        self.input_tokens = 0
+        self.output_tokens = 0
+        self.cache_read_tokens = 0
+        self.cache_write_tokens = 0
+        self.reasoning_tokens = 0
+
+    @property
+    def foreign(self) -> bool:
+        """Whether there are results, and none of them is ours."""
+        return self.strange > 0 and self.own == 0
+
+    def run(self, outputs: Iterable[BatchOutput]) -> None:
+        """Read them all; outcomes go into the store a chunk at a time."""
+        store, unit = self._hands.store, self._unit
+        self._numbers = array("q", store.wait(store.items.numbers, unit.work_id, unit.run_id))
+        self._seen = bytearray(len(self._numbers))
+        try:
+            for output in outputs:
+                for result in read_output(output, self._target, embeds=unit.embeds):
+                    self._take(result)
+            self._flush()
+        finally:
+            if self._strange_file is not None:
+                self._strange_file.close()
+
+    def _take(self, result: BatchResult) -> None:
+        place = self._place(result.custom_id)
+        if place is None:
+            self._keep_strange(result)
+            return
+        self.own += 1
+        seen, succeeded = self._seen[place], result.outcome == "succeeded"
+        if seen and not (succeeded and seen == 1):
+            return  # a row that came twice: the first success counts, or else the first failure
+        if not seen and not succeeded:
+            self._seen[place] = 1
+        elif succeeded:
+            self._seen[place] = 2
+        outcome = self._outcome(self._numbers[place], result)
+        self._chunk.append(outcome)
+        if len(self._chunk) >= CHUNK:
+            self._flush()
+
+    def _place(self, custom_id: str | None) -> int | None:
+        number = item_no_of(self._unit.prefix, custom_id)
+        if number is None:
+            return None
+        place = bisect_left(self._numbers, number)
+        if place == len(self._numbers) or self._numbers[place] != number:
+            return None
+        return place
+
+    def _outcome(self, number: int, result: BatchResult) -> Outcome:
+        amount = self._priced(result)
+        usage, response = result.usage, result.response
+        outcome = Outcome(number, ItemState.DONE, cost_pico=amount)
+        if usage is not None:
+            outcome = Outcome(
+                number,
+                ItemState.DONE,
+                input_tokens=usage.input_tokens,
+                output_tokens=usage.output_tokens,
+                cache_read_tokens=usage.cache_read_tokens,
+                cost_pico=amount,
+            )
+        if result.outcome != "succeeded" or response is None:
+            outcome.state = _STATES.get(result.outcome) or self._ended_early()
+            outcome.error = None if result.error is None else folded(result.error)
+            return outcome
+        judge = self._hands.judge
+        verdict = None if judge is None else judge(self._unit, number, response)
+        outcome.result = encode_answer(response, result.vectors, verdict)
+        if verdict is not None:
+            outcome.state, outcome.error = verdict.state, verdict.error
+            outcome.repaired = verdict.repaired
+        self.done += outcome.state is ItemState.DONE
+        return outcome
+
+    def _ended_early(self) -> ItemState:
+        """Rows of a batch that we have ended wait again; others failed."""
+        asked = self._unit.cancel_at is not None
+        return ItemState.WAITING if asked else ItemState.RETRY
+
+    def _priced(self, result: BatchResult) -> Pico | None:
+        """What the row cost; adds it to the sums."""
+        usage, response, model = result.usage, result.response, self._target.model
+        if usage is not None:
+            self.input_tokens += usage.input_tokens
+            self.output_tokens += usage.output_tokens
+            self.cache_read_tokens += usage.cache_read_tokens
+            self.cache_write_tokens += usage.cache_write_tokens
+            self.reasoning_tokens += usage.reasoning_tokens
+        if response is not None and response.reported_cost is not None:
+            amount: Pico | None = response.reported_cost
+        elif usage is not None:
+            amount = cost(usage, model, at=self._day, tier="batch", searches=usage.searches)
+        else:
+            amount = 0 if _free(result) else None
+        if amount is None:
+            self.unknown += 1
+        else:
+            self.cost += amount
+        if usage is not None and self.realtime is not None:
+            live = cost(usage, model, at=self._day, searches=usage.searches)
+            self.realtime = None if live is None else self.realtime + live
+        return amount
+
+    def _flush(self) -> None:
+        store, chunk, self._chunk = self._hands.store, self._chunk, []
+        if chunk:
+            store.wait(store.items.finish, self._unit.run_id, self._unit.work_id, chunk)
+            point("chunk")
+
+    def _keep_strange(self, result: BatchResult) -> None:
+        self.strange += 1
+        if self._strange_file is None:
+            path = self._hands.folder / f"{self._unit.work_id}.strange.jsonl"
+            self._strange_file = path.open("wb")
+        line = {
+            "work_id": self._unit.work_id,
+            "custom_id": result.custom_id,
+            "outcome": result.outcome,
+            "error": None if result.error is None else folded(result.error),
+            "text": None if result.response is None else result.response.text,
+        }
+        self._strange_file.write(msgspec.json.encode(line) + b"\n")
+
+    # ---------------------------------------------------------------- the end
+
+    def rest(self) -> tuple[ItemState, str]:
+        """What becomes of items without any result."""
+        status = self._status
+        if status.state is BatchState.COMPLETED:
+            return ItemState.RETRY, "the batch has no result for it"
+        why = f"the batch {status.state.value} before it was answered"
+        if status.state is BatchState.FAILED:
+            return ItemState.RETRY, f"the batch failed: {status.error or status.word}"
+        return self._ended_early(), why
+
+    def settlement(self) -> SettlementRow:
+        """The batch in the ledger; its cost is unknown when that of a part of it is."""
+        status, unit = self._status, self._unit
+        missing = len(self._seen) - sum(1 for seen in self._seen if seen)
+        if missing and not self._unpaid():
+            self.unknown += missing
+        known = self.unknown == 0
+        ended = unit.ended_at or self._hands.micros()
+        return SettlementRow(
+            attempt_id=unit.work_id,
+            status="ok" if status.state is BatchState.COMPLETED else "error",
+            error=None if status.state is BatchState.COMPLETED else f"Batch{status.state.title()}",
+            request_id=unit.batch_id,
+            input_tokens=self.input_tokens,
+            output_tokens=self.output_tokens,
+            cache_read_tokens=self.cache_read_tokens,
+            cache_write_tokens=self.cache_write_tokens,
+            reasoning_tokens=self.reasoning_tokens,
+            cost_pico=self.cost if known else None,
+            cost_source="price" if known else "unknown",
+            ended_at=ended,
+            latency_us=max(0, ended - (unit.sent_at or ended)),
+        )
+
+    def _unpaid(self) -> bool:
+        """Whether rows without a result cost nothing: the provider did not answer them."""
+        status = self._status
+        if status.completed is not None:
+            return status.completed <= self.own or status.completed == 0
+        return status.state is not BatchState.COMPLETED
+
+
+def _free(result: BatchResult) -> bool:
+    """Whether a failed row was refused, or never reached: then nothing is owed."""
+    if result.outcome in {"expired", "cancelled"}:
+        return True
+    error = result.error
+    if error is None:
+        return False
+    if error.status_code is not None:
+        return error.status_code >= _REFUSED
+    return error.code != "unreadable_line" and result.outcome == "failed"
