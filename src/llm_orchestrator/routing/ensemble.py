@@ -11,11 +11,11 @@ from llm_orchestrator.errors import (
     InvalidRequestError,
     OrchestratorError,
 )
-from llm_orchestrator.routing import judging, said, scoring, voting
-from llm_orchestrator.routing import weights as weighing
+from llm_orchestrator.routing import judging, scoring
 from llm_orchestrator.routing.base import Answer, Ask, Decision, Offer, Step, Strategy
 from llm_orchestrator.routing.confidence import check_whole
-from llm_orchestrator.routing.panel import Panel
+from llm_orchestrator.routing.election import elected, hold
+from llm_orchestrator.routing.panel import Panel, decision
 from llm_orchestrator.routing.phrases import fault
 from llm_orchestrator.routing.scoring import synthesize_responses
 from llm_orchestrator.types.request import Request
@@ -34,9 +34,9 @@ def auto(
     async def strategy(request: Request, offers: Sequence[Offer], ask: Ask) -> Decision:
         panel, members = Panel(request, ask), _members(offers, most)
         judges = _judge(offers, members, judge)
-        votes = await _hear(panel, members, weighing.of(members, given), early=True)
-        if votes.decided:
-            return _elected(panel, votes)
+        votes = await hold(panel, members, given, early=True)
+        if votes.opinions.all:
+            return elected(panel, votes)
         panel.notices.append("the answers cannot be compared, so that a model judges them")
         return await _judged(panel, judges, synthesise=request.schema is None)
 
@@ -56,8 +56,7 @@ def vote(
 
     async def strategy(request: Request, offers: Sequence[Offer], ask: Ask) -> Decision:
         panel, members = Panel(request, ask), _members(offers, most)
-        votes = await _hear(panel, members, weighing.of(members, given), early=early)
-        return _elected(panel, votes)
+        return elected(panel, await hold(panel, members, given, early=early))
 
     return strategy
 
@@ -92,7 +91,7 @@ def classic(*, size: int = SIZE, levels: Mapping[str, int] | None = None) -> Str
             [scoring.entry(one, (levels or {}).get(one.name)) for one in panel.answers]
         )
         best = max(range(len(scores)), key=lambda at: scores[at].total)
-        return _decision(
+        return decision(
             panel,
             panel.answers[best],
             f"{panel.answers[best].name} has the highest classic score",
@@ -120,98 +119,6 @@ def _members(offers: Sequence[Offer], size: int) -> list[Offer]:
     return members[:size]
 
 
-class _Votes(msgspec.Struct, frozen=True, kw_only=True):
-    """What a panel says, and what the word of each member weighs."""
-
-    opinions: said.Opinions
-    weights: Mapping[str, float]
-    trust: Mapping[str, int]
-    """The place of each member by weight, and by price where weights are equal; 0 is the last."""
-    alone: Offer | None = None
-    """The member that the others cannot outvote."""
-    spared: tuple[Offer, ...] = ()
-    """Who could not have changed the result."""
-
-    @property
-    def decided(self) -> bool:
-        return bool(self.opinions.all)
-
-
-async def _hear(
-    panel: Panel, members: Sequence[Offer], weights: Mapping[str, float], *, early: bool
-) -> _Votes:
-    """Asks members in waves until those that are left cannot change who leads."""
-    alone = voting.dominant(members, weights) if early else None
-    waiting = list(members)
-    found = said.Opinions(all=())
-    while waiting:
-        lead, second = ([*(one.weight for one in found.all[:2]), 0.0, 0.0])[:2]
-        wave = voting.next_wave(waiting, weights, lead, second) if early else tuple(waiting)
-        if not wave:
-            break
-        if alone in wave and not panel.answers and not panel.failed:
-            wave = (alone,)
-        waiting = [one for one in waiting if one not in wave]
-        await panel.hear(wave)
-        found = said.opinions(panel.request, panel.answers, weights)
-        if wave and all(one.name in panel.refused for one in wave) and panel.answers:
-            break  # the cap is used up
-    panel.check()
-    for one in waiting:
-        panel.steps.append(Step(name=one.name, did="skipped", why="it could not change the result"))
-    ranked = sorted(members, key=lambda one: (weights[one.name], one.expected_pico or 0))
-    return _Votes(
-        opinions=found,
-        weights=weights,
-        trust={one.name: place for place, one in enumerate(ranked)},
-        alone=alone,
-        spared=tuple(waiting),
-    )
-
-
-def _elected(panel: Panel, votes: _Votes) -> Decision:
-    if not votes.decided:
-        best = _most_trusted(panel.answers, votes.trust)
-        why = f"no answers can be compared: {best.name} is the most trusted"
-        return _decision(panel, best, why, None, votes.opinions.told | _of_votes(panel, votes))
-    top = votes.opinions.all[0]
-    # Among equals the most trusted member decides.
-    tied = [one for one in votes.opinions.all if one.weight >= top.weight - 1e-9]
-    top = max(tied, key=lambda one: max(votes.trust[name] for name in one.names))
-    best = _most_trusted(top.answers, votes.trust)
-    if votes.alone is not None and votes.alone.name in top.names:
-        why = f"{votes.alone.name} is better than the others together: no vote was needed"
-    elif len(votes.opinions.all) == 1:
-        why = f"{', '.join(top.names)} agree" if len(top.names) > 1 else "there is one answer"
-    else:
-        others = ", ".join(
-            name for one in votes.opinions.all if one is not top for name in one.names
-        )
-        why = f"{', '.join(top.names)} against {others}"
-    for opinion in votes.opinions.all:
-        for name in opinion.names:
-            did = "agreed" if opinion is top else "disagreed"
-            says = f"says {str(opinion.form)[:80]}"
-            panel.steps.append(Step(name=name, did=did, why=says, confidence=opinion.confidence))
-    told = votes.opinions.told | _of_votes(panel, votes)
-    return _decision(panel, best, why, top.confidence, told)
-
-
-def _of_votes(panel: Panel, votes: _Votes) -> dict[str, object]:
-    confidences = [votes.opinions.of(answer) for answer in panel.answers]
-    return {
-        "weights": {name: round(value, 3) for name, value in votes.weights.items()},
-        "equal": votes.alone is None,
-        "spared": [one.name for one in votes.spared],
-        "all_confidences": [None if one is None else one.confidence for one in confidences],
-    }
-
-
-def _most_trusted(answers: Sequence[Answer], trust: Mapping[str, int]) -> Answer:
-    sound = [one for one in answers if not fault(one)] or answers
-    return max(sound, key=lambda one: trust[one.name])
-
-
 def _judge(offers: Sequence[Offer], members: Sequence[Offer], by: str | None) -> Offer:
     found = judging.choose(offers, members, by)
     return members[0] if found is None else found
@@ -221,7 +128,7 @@ async def _judged(panel: Panel, by: Offer, *, synthesise: bool) -> Decision:
     sound = [one for one in panel.answers if not fault(one)]
     if len(sound) <= 1:
         best = (sound or panel.answers)[0]
-        return _decision(panel, best, f"only {best.name} gave an answer", None, {})
+        return decision(panel, best, f"only {best.name} gave an answer", None, {})
     listed = judging.shuffled(sound)
     asked = judging.choice_request(panel.request, listed, synthesise=synthesise)
     stopped = ""
@@ -240,10 +147,10 @@ async def _judged(panel: Panel, by: Offer, *, synthesise: bool) -> Decision:
         panel.steps.append(msgspec.structs.replace(step, did="wrote"))
         best = judging.rewritten(verdict, found)
         panel.answers.append(best)
-        return _decision(panel, best, f"{by.name} wrote an answer out of {len(sound)}", None, {})
+        return decision(panel, best, f"{by.name} wrote an answer out of {len(sound)}", None, {})
     panel.steps.append(step)
     if isinstance(found, Answer):
-        return _decision(panel, found, f"{by.name} picked the answer of {found.name}", None, {})
+        return decision(panel, found, f"{by.name} picked the answer of {found.name}", None, {})
     return _unjudged(panel, sound, f"the verdict of {by.name} could not be read", stopped)
 
 
@@ -252,24 +159,4 @@ def _unjudged(panel: Panel, sound: Sequence[Answer], why: str, stopped: str) -> 
     scores = scoring.scores([scoring.entry(one) for one in sound])
     best = sound[max(range(len(scores)), key=lambda at: scores[at].total)]
     panel.notices.append(f"{why}; {best.name} has the highest classic score")
-    return _decision(panel, best, why, None, {}, stopped)
-
-
-def _decision(
-    panel: Panel,
-    answer: Answer,
-    why: str,
-    confidence: float | None,
-    details: Mapping[str, object],
-    stopped: str = "",
-) -> Decision:
-    return Decision(
-        answer=answer,
-        reason=why,
-        confidence=confidence,
-        stopped=stopped or panel.stopped,
-        members=tuple(panel.answers),
-        steps=tuple(panel.steps),
-        notices=tuple(panel.notices),
-        details={**details, **panel.told},
-    )
+    return decision(panel, best, why, None, {}, stopped)

@@ -1,10 +1,10 @@
 """The members of an ensemble as they answer: all under one cap, none of them indispensable."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from llm_orchestrator.errors import BudgetError, OrchestratorError
-from llm_orchestrator.routing.base import Answer, Ask, Offer, Step
+from llm_orchestrator.routing.base import Answer, Ask, Decision, Offer, Step
 from llm_orchestrator.routing.running import together
 from llm_orchestrator.types.request import Request
 
@@ -79,3 +79,24 @@ class Panel:
             "failed": [{"name": name, "why": str(why)} for name, why in self.failed.items()],
             "left_out": [{"name": name, "why": str(why)} for name, why in self.refused.items()],
         }
+
+
+def decision(
+    panel: Panel,
+    answer: Answer,
+    why: str,
+    confidence: float | None,
+    details: Mapping[str, object],
+    stopped: str = "",
+) -> Decision:
+    """What a panel came to, with all that it was told."""
+    return Decision(
+        answer=answer,
+        reason=why,
+        confidence=confidence,
+        stopped=stopped or panel.stopped,
+        members=tuple(panel.answers),
+        steps=tuple(panel.steps),
+        notices=tuple(panel.notices),
+        details={**details, **panel.told},
+    )

@@ -120,6 +120,27 @@ async def test_the_best_alone_is_helped_when_it_says_nothing() -> None:
     assert found.answer.text == "12"
 
 
+async def test_without_records_less_than_a_majority_does_not_overrule_the_dearest() -> None:
+    members = offers(FLASH, MINI, HAIKU, SONNET)
+    models = Models({FLASH: "12", MINI: "12", HAIKU: "13", SONNET: "14"})
+    found = await ensemble.vote(size=4)(request(), members, models)
+    assert found.answer.name == SONNET
+    assert "no answer has a majority" in found.reason
+    assert sorted(found.details["dissent"]) == sorted([FLASH, MINI, HAIKU])
+    models = Models({FLASH: "12", MINI: "12", HAIKU: "12", SONNET: "14"})
+    found = await ensemble.vote(size=4)(request(), members, models)
+    assert found.answer.text == "12"
+    assert SONNET not in models.asked
+
+
+async def test_with_records_the_most_weight_wins() -> None:
+    names = (FLASH, MINI, HAIKU, SONNET)
+    members = [offer(name, record=(700, 1000)) for name in names]
+    models = Models({FLASH: "12", MINI: "12", HAIKU: "13", SONNET: "14"})
+    found = await ensemble.vote(size=4)(request(), members, models)
+    assert found.answer.text == "12"
+
+
 async def test_given_weights_win_over_records() -> None:
     models = Models({FLASH: "12", MINI: "12", HAIKU: "13"})
     strategy = ensemble.vote(weights={HAIKU: 3.0})
@@ -296,11 +317,14 @@ NAMES = (NANO, LLAMA, FLASH, MINI, HAIKU, GPT, SONNET)
 @given(
     st.lists(st.sampled_from(("12", "13", "14", ESSAYS[0], "down")), min_size=1, max_size=7),
     st.lists(st.integers(50, 99), min_size=7, max_size=7),
+    st.booleans(),
 )
-@settings(max_examples=150, deadline=None)
-def test_stopping_early_never_changes_who_wins(texts: list[str], shares: list[int]) -> None:
+@settings(max_examples=300, deadline=None)
+def test_stopping_early_never_changes_who_wins(
+    texts: list[str], shares: list[int], known: bool
+) -> None:
     members = [
-        offer(name, record=(10 * share, 1000))
+        offer(name, record=(10 * share, 1000) if known else None)
         for name, share in zip(NAMES[: len(texts)], shares, strict=False)
     ]
     said = {
