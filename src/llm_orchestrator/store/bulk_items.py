@@ -62,7 +62,7 @@ class BulkItems:
         sql = f"{_SELECT}{where} AND item_no > ? ORDER BY item_no LIMIT ?"
         with self._desk() as backend:
             rows = list(backend.query(sql, (run_id, *parameters, after, limit)))
-        return [ItemRow(*row) for row in rows]
+        return [ItemRow(*row[:-1], bool(row[-1])) for row in rows]
 
     def iterate(
         self,

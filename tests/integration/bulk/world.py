@@ -9,6 +9,7 @@ from llm_orchestrator.bulk.building import Plan, build
 from llm_orchestrator.bulk.clock import Clock, SimulatedClock
 from llm_orchestrator.bulk.hands import Judge
 from llm_orchestrator.bulk.works import Works
+from llm_orchestrator.config import load
 from llm_orchestrator.config.bulk import BulkSettings
 from llm_orchestrator.engine.build import build as build_runtime
 from llm_orchestrator.engine.runtime import Runtime
@@ -30,7 +31,7 @@ QUICK = BulkSettings(
 
 def asked(number: int) -> Request:
     """What item ``number`` asks."""
-    return Request(messages=(Message("user", f"Say {number}."),), max_tokens=50)
+    return Request(messages=(Message("user", f"Say {number}."),), max_tokens=400)
 
 
 def sections(sim: Simulator, names: Iterable[str]) -> dict[str, Any]:
@@ -65,9 +66,10 @@ class World:
         self.sim = sim
         self.folder = folder
         sim.set_batches(**{"cohere.validation": 0.0})
-        self.runtime: Runtime = build_runtime(
-            {"providers": sections(sim, names), "store": {"url": url}, **config}
-        )
+        names = tuple(names)
+        env = {key: value for name in names for key, value in ROWS[name].env.items()}
+        given = {"providers": sections(sim, names), "store": {"url": url}, **config}
+        self.runtime: Runtime = build_runtime(load(given, env=env))
         self.store = BulkStore(url)
         self.clock: Clock = SimulatedClock(sim.url)
         self.works = Works(
