@@ -120,11 +120,18 @@ class Keeper:
 
     def settle(self, take: Take, used: Need, seconds: float | None = None) -> None:
         """What went in is out again, and used that much; it took so many seconds."""
+        line = take.line
         with self._lock:
-            take.line.settle(take, used, seconds)
+            if take.ends is not None and used[0]:
+                need = take.need
+                for gate, stamp, kind in take.ends:
+                    gate.end(stamp, need[kind], used[kind], seconds)
+            else:
+                line.settle(take, used, seconds)
             if take.marks is not None and self.shared is not None:
                 self.shared.settle(take, used)
-            self._serve(take.line.desk)
+            if line.desk.waiting:
+                self._serve(line.desk)
 
     def learn(
         self,

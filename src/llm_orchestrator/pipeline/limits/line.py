@@ -43,7 +43,7 @@ _AROUND = 256
 class Take:
     """What one request has taken, until it has ended; or each of several, if it is a ``ticket``."""
 
-    __slots__ = ("gates", "line", "marks", "member", "need", "stamps", "ticket")
+    __slots__ = ("ends", "gates", "line", "marks", "member", "need", "stamps", "ticket")
 
     marks: Sequence[int] | None
     """The parts of the shared windows that count it; ``None``: only this process knows."""
@@ -59,6 +59,8 @@ class Take:
         self.stamps = stamps
         self.marks = None
         self.ticket = False
+        self.ends: list[tuple[Gate, Stamp | None, int]] | None = None
+        """Of a ticket: the gates that an ordinary end matters to, with what they count."""
 
 
 class Line:
@@ -204,6 +206,11 @@ class Line:
             self.free -= many
         take = self.take((many, *(many * one for one in need[1:])), now, gates)  # type: ignore[arg-type]
         take.need, take.ticket = need, True
+        take.ends = [
+            (gate, stamp, gate.kind)
+            for gate, stamp in zip(gates, take.stamps, strict=True)
+            if not (isinstance(gate, Window) and gate.kind == REQUESTS)
+        ]
         self.small = small
         self.until = (now // STEP_S + 1) * STEP_S
         self.tickets = [take] * many
