@@ -1,6 +1,6 @@
 """64 workers in 4 processes race for one budget and are killed at random: `make budget-race`.
 
-    python benchmarks/budget_race.py [--cap 0.25] [--kills 60] [--postgres URL | --no-postgres]
+    python benchmarks/budget_race.py [--cap 0.25] [--kills 40] [--postgres URL | --no-postgres]
 
 The provider is our simulator, which keeps its own bill and fails one time in ten. Meanwhile a
 watcher reads the budget past all code of ours, as its window has it and as the sum of all rows.
@@ -84,7 +84,7 @@ def main() -> int:
     """Race on both databases and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cap", default="0.25", help="USD")
-    parser.add_argument("--kills", type=int, default=60)
+    parser.add_argument("--kills", type=int, default=40)
     parser.add_argument("--postgres", default=POSTGRES, metavar="URL")
     parser.add_argument("--no-postgres", action="store_true")
     given = parser.parse_args()

@@ -30,28 +30,33 @@ LIMIT_US = 40
 """What all guards together may cost, at 16 calls in flight and more."""
 FLIGHTS = (16, 100)
 _CAP = {"cap": 1_000_000}
-ONE = [{"scope": "global", "period": "month", "zone": "Europe/Berlin", **_CAP}]
 FIVE = [
-    *ONE,
+    {"scope": "global", "period": "month", "zone": "Europe/Berlin", **_CAP},
     {"scope": "user", "period": "day", "zone": "America/New_York", **_CAP},
     {"scope": "session", **_CAP},
     {"scope": "key", "subject": "openai", **_CAP},
     {"scope": "tag", "subject": "team=blue", **_CAP},
 ]
 BARE: dict[str, Any] = {"cost_tracking": {"enabled": False}}
+OFF = {"rate_limits": {"learn": False}}
+CACHE = {"cache": {"enabled": True}}
+"""Every prompt is another one, so each call is looked for, asked and kept."""
 LIMITS = {"rate_limits": {"models": {MODEL: {"rpm": 10**8, "tpm": 10**11, "in_flight": 10**5}}}}
 GUARDS: dict[str, dict[str, Any]] = {
-    "none": BARE | {"rate_limits": {"learn": False}},
+    "none": BARE | OFF,
     "limits, to be learned": BARE,
     "limits": BARE | LIMITS,
-    "ledger": {},
-    "ledger, 1 budget": {"budgets": ONE},
-    "ledger, 5 budgets": {"budgets": FIVE},
-    "ledger, 5 budgets, limits": {"budgets": FIVE} | LIMITS,
+    "cache": BARE | OFF | CACHE,
+    "ledger": OFF,
+    "ledger, 1 budget": OFF | {"budgets": FIVE[:1]},
+    "ledger, 2 budgets": OFF | {"budgets": FIVE[:2]},
+    "ledger, 5 budgets": OFF | {"budgets": FIVE},
+    "all, 2 budgets": {"budgets": FIVE[:2]} | LIMITS | CACHE,
 }
 """What each row adds to the configuration."""
-ALL = "ledger, 5 budgets, limits"
+ALL = "all, 2 budgets"
 """The row with everything on."""
+_ASK = MESSAGES[-1]["content"]
 console = Console()
 
 
@@ -69,8 +74,11 @@ async def work(name: str, base: str, store: str, calls: int, in_flight: int) -> 
         numbers = iter(range(10**9))
 
         async def call() -> int:
+            number = next(numbers)
+            messages = [*MESSAGES[:-1], {"role": "user", "content": f"{number} {_ASK}"}]
+            user = f"user-{number % 50}"
             reply = await orchestrator.send_request(
-                MESSAGES, user=f"user-{next(numbers) % 50}", tags={"team": "blue"}, **OPTIONS
+                messages, user=user, tags={"team": "blue"}, **OPTIONS
             )
             assert reply.content
             return 0

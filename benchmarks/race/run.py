@@ -122,13 +122,11 @@ class Race:
         processes: int = 4,
         workers: int = 16,
         kills: int = 20,
-        pause_s: tuple[float, float] = (0.3, 1.0),
         seed: int = 7,
     ) -> None:
         self.store = store
         self.cap = cap
         self._kills = kills
-        self._pause_s = pause_s
         self._processes = processes
         self._workers = workers
         self._random = random.Random(seed)
@@ -140,14 +138,15 @@ class Race:
         with simulator.run_in_thread():
             watch = Watch(self.store)
             watch.start()
-            killed = self._spend(simulator.openai_url, self._kills)
+            killed = self._spend(simulator.openai_url, self._processes, watch.seen)
             bill = self._bill(simulator)
             before = (*self._spent(), sum(bill.values()))
             with Treasury(self.store) as treasury:
                 for one in treasury.unknown():
                     treasury.settle(one.attempt_id, bill.get(one.attempt_id, 0))
-            while self._spend(simulator.openai_url, 0) or self._settle(simulator):
-                pass
+            self._spend(simulator.openai_url, 1)
+            while self._settle(simulator):  # some connections broke meanwhile
+                self._spend(simulator.openai_url, 1)
             seen = watch.stop()
             bill = self._bill(simulator)
         spent, unknown = self._spent()
@@ -171,20 +170,27 @@ class Race:
             holds_left=holds_left,
         )
 
-    def _spend(self, url: str, kills: int) -> int:
-        """Let them spend until all are refused; how many were killed."""
+    def _spend(self, url: str, processes: int, seen: Seen | None = None) -> int:
+        """Let them spend until all are refused; how many were killed.
+
+        With ``seen``, one is killed each time that so much more of the budget is spent: at moments
+        that are as random as its calls, and while there is something to lose.
+        """
         arguments = [url, self.store, self.cap, str(self._workers)]
-        running = [_Process(arguments) for _ in range(self._processes)]
+        running = [_Process(arguments) for _ in range(processes)]
         killed = 0
+        step = from_usd(self.cap) * 8 // 10 // max(1, self._kills)
         until = time.monotonic() + _PATIENCE_S
         while running and time.monotonic() < until:
-            time.sleep(self._random.uniform(*self._pause_s) if killed < kills else 0.05)
+            time.sleep(0.01)
             for one in [one for one in running if one.over]:
                 running.remove(one)
                 assert one.wait() == 0, "a worker failed"
                 self._refusals += [told for told in one.told if "cap" in told]
             busy = [one for one in running if one.calling]
-            if killed < kills and busy:
+            due = seen is not None and killed < min(self._kills, seen.spent // step)
+            if due and busy:
+                time.sleep(self._random.uniform(0, 0.05))
                 victim = self._random.choice(busy)
                 victim.kill()
                 running[running.index(victim)] = _Process(arguments)

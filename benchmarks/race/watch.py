@@ -23,6 +23,8 @@ class Seen(msgspec.Struct):
     """What was seen; amounts in pico-dollars."""
 
     samples: int = 0
+    spent: int = 0
+    """What was spent when it was last seen."""
     highest: int = 0
     """The most that was spent and held by the budget's window."""
     highest_by_rows: int = 0
@@ -56,6 +58,7 @@ class Watch:
             for row in look(_SAMPLE):
                 spent, held, spent_rows, held_rows = map(int, row)
                 self.seen.samples += 1
+                self.seen.spent = spent
                 self.seen.highest = max(self.seen.highest, spent + held)
                 self.seen.highest_by_rows = max(self.seen.highest_by_rows, spent_rows + held_rows)
                 self.seen.different += (spent, held) != (spent_rows, held_rows)

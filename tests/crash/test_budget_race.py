@@ -19,7 +19,7 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.mark.timeout(180)
 def test_a_budget_holds(store_url: str, record_property: Callable[[str, object], None]) -> None:
-    race = Race(store_url, "0.012", kills=4, pause_s=(0.3, 0.6))
+    race = Race(store_url, "0.012", kills=4)
     outcome = race.run()
     record_property(
         "figures",

@@ -13,38 +13,54 @@ if TYPE_CHECKING:
 
 
 _COLUMNS = ("period", "cap", "spent", "unknown", "held", "left", "begins anew")
+_MOST = 20
 
 
-def table(budgets: "Sequence[Budget]", places: "Sequence[Place]", names: Mapping[str, str]) -> None:
-    """All budgets with what is spent; ``names`` are what keys are called."""
+def table(
+    budgets: "Sequence[Budget]",
+    places: "Sequence[Place]",
+    names: Mapping[str, str],
+    *,
+    most: int | None = _MOST,
+) -> None:
+    """All budgets with what is spent; ``names`` are what keys are called.
+
+    Of a budget that caps each subject apart, the ``most`` that have spent most.
+    """
     rows: list[list[object]] = []
+    hidden = 0
     for budget in budgets:
-        subject = names.get(budget.subject, budget.subject)
-        each = budget.scope != "global" and not budget.subject
-        title = f"{'each ' if each else ''}{budget.scope} {subject}".strip()
         own = [one for one in places if one.budget == budget]
-        if each and not own:
+        each = budget.scope != "global" and not budget.subject
+        subject = names.get(budget.subject, budget.subject)
+        title = f"{'each ' if each else ''}{budget.scope} {subject}".strip()
+        if not own:
             rows.append([title, budget.period, output.usd(budget.cap), "", "", "", "", ""])
+        if each:
+            own.sort(key=lambda one: (one.span.start_us, -one.window.spent_pico))
+            hidden += max(0, len(own) - most) if most else 0
+            own = own[:most]
         for one in own:
             name = f"{budget.scope} {names.get(one.subject, one.subject)}" if each else title
-            window = one.window
-            left = to_usd(max(0, window.free_pico))
-            amounts = (window.spent_pico, window.unknown_pico, window.held_pico)
-            rows.append(
-                [
-                    name,
-                    one.span.key,
-                    output.usd(budget.cap),
-                    *(output.usd(to_usd(amount)) for amount in amounts),
-                    output.usd(left),
-                    _when(one.span.ends_at),
-                ]
-            )
+            rows.append([name, *_cells(one)])
     output.show(output.table(("budget", *_COLUMNS), rows, right=_COLUMNS[1:6]))
+    if hidden:
+        output.note(f"\nand {hidden:,} more that have spent less; --json shows all")
+
+
+def _cells(place: "Place") -> list[str]:
+    window = place.window
+    amounts = (window.spent_pico, window.unknown_pico, window.held_pico, max(0, window.free_pico))
+    return [
+        place.span.key,
+        output.usd(place.budget.cap),
+        *(output.usd(to_usd(amount)) for amount in amounts),
+        _when(place.span.ends_at),
+    ]
 
 
 def _when(at: dt.datetime | None) -> str:
-    return "" if at is None else f"{at:%Y-%m-%d %H:%M %Z}"
+    return "" if at is None else f"{at:%Y-%m-%d %Z}"
 
 
 def facts(

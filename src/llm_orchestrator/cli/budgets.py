@@ -116,7 +116,7 @@ def show(
     if as_json:
         output.json([budget_tables.facts(one, places, names) for one in budgets])
         return
-    budget_tables.table(budgets, places, names)
+    budget_tables.table(budgets, places, names, most=None)
 
 
 @group.command("remove")

@@ -65,6 +65,11 @@ providers:
 #   ttl: 86400                       # seconds
 #   backend: store                   # the ledger's database; or memory, or redis
 
+# budgets:                           # USD; see also: llmo budgets
+#   - {scope: global, cap: 200, period: month, zone: Europe/Berlin}
+#   - {scope: user, cap: 0.50, period: day}    # each user apart
+# notify: ["mailto://user:password@mail.example"]   # where alerts go: mail, chat and others
+
 # cost_tracking:
 #   enabled: true
 #   log_path: ./costs.jsonl          # a cost log in JSON lines, beside the ledger

@@ -6,7 +6,7 @@ knows counts as spent up to its hold.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import msgspec
 
@@ -30,14 +30,9 @@ class Window(msgspec.Struct):
         return self.cap_pico - self.spent_pico - self.held_pico
 
 
-class Hold(NamedTuple):
-    """What one attempt holds in each of its windows, or what its unknown cost counts there."""
-
-    attempt_id: str
-    windows: str
-    """Keys of windows, as lines."""
-    hold_pico: Pico
-    unknown: bool = False
+Hold: TypeAlias = tuple[str, str, Pico, bool]
+"""An attempt, the keys of its windows as lines, what it holds in each of them, and whether its cost
+is unknown. A plain tuple, as one is made for every attempt."""
 
 
 class Reached(NamedTuple):
@@ -96,35 +91,38 @@ class Entry(msgspec.Struct):
             self.attempts = attempts
             return
         self.attempts = admitted = []
-        windows, held = self.windows, self.held
+        windows, held, changed = self.windows, self.held, self.changed
         for row in attempts:
             charges = charged.get(row.attempt_id)
             if charges is None:
                 admitted.append(row)
                 continue
             amount = row.hold_pico
-            # A budget that was removed a moment ago has no window.
-            own = [found for key in charges.keys if (found := windows.get(key))]
-            if amount is None or (amount and any(amount > found.free_pico for found in own)):
-                if refusal := self._refusal(amount, charges):
-                    self.refused[row.attempt_id] = refusal
-                else:
-                    admitted.append(row)
+            refusal = self._refusal(amount, charges)
+            if refusal is not None:
+                self.refused[row.attempt_id] = refusal
                 continue
-            for found in own:
-                found.held_pico += amount
-            if len(own) == len(charges.keys):
-                self.changed.update(charges.keys)
-            else:
-                self.changed.update(key for key in charges.keys if key in windows)
-            held[row.attempt_id] = Hold(row.attempt_id, charges.text, amount)
             admitted.append(row)
+            if amount is None:
+                continue  # nothing is left of the budgets that it was charged to
+            for key in charges.keys:
+                window = windows.get(key)
+                if window is not None:
+                    window.held_pico += amount
+                    changed.add(key)
+            held[row.attempt_id] = (row.attempt_id, charges.text, amount, False)
 
     def _refusal(self, amount: Pico | None, charges: Charges) -> Refusal | None:
-        for one in charges.items:
-            window = self.windows.get(one.key)
+        windows = self.windows
+        for place, key in enumerate(charges.keys):
+            window = windows.get(key)
+            if window is None:
+                continue  # the budget was removed a moment ago
             # What costs nothing is never refused; should it cost something, that is counted.
-            if window is not None and (amount is None or amount > max(0, window.free_pico)):
+            if amount is None or (
+                amount > window.cap_pico - window.spent_pico - window.held_pico and amount
+            ):
+                one = charges.items[place]
                 return Refusal(
                     budget=msgspec.structs.replace(one.budget, cap_pico=window.cap_pico),
                     subject=one.subject,
@@ -145,7 +143,7 @@ class Entry(msgspec.Struct):
             if hold is not None:  # it came and went within this group
                 self._move(hold, cost)
                 if cost is None:
-                    held[attempt_id] = hold._replace(unknown=True)
+                    held[attempt_id] = (*hold[:3], True)
                 else:
                     del held[attempt_id]
                 continue
@@ -158,16 +156,16 @@ class Entry(msgspec.Struct):
         """Count the holds of attempts that nobody will settle as spent."""
         for hold in holds:
             self._move(hold, None)
-            self.lost.append(hold.attempt_id)
+            self.lost.append(hold[0])
 
     def _move(self, hold: Hold, cost: Pico | None) -> None:
         """From held, or unknown, to spent; as unknown where there is no cost."""
-        amount = hold.hold_pico
-        for key in hold.windows.split("\n"):
+        _, lines, amount, unknown = hold
+        for key in lines.split("\n"):
             window = self.windows.get(key)
             if window is None:
                 continue
-            if hold.unknown:
+            if unknown:
                 window.spent_pico -= amount
                 window.unknown_pico -= amount
             else:

@@ -153,9 +153,9 @@ class Till:
         settlements = self._heard(entry, group.settlements)
         ended = [row.attempt_id for row in settlements]
         found = drawer.holds([*ended, *lost]) if ended or lost else []
-        holds = {hold.attempt_id: hold for hold in found}
+        holds = {hold[0]: hold for hold in found}
         texts = {charges.text for charges in charged.values()}
-        texts.update(hold.windows for hold in found)
+        texts.update(hold[1] for hold in found)
         keys = {key for text in texts for key in text.split("\n")}
         windows = entry.windows = drawer.windows(sorted(keys)) if keys else {}
         before = {key: window.spent_pico for key, window in windows.items()}

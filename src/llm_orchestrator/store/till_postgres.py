@@ -70,7 +70,7 @@ class PostgresDrawer:
     def holds(self, attempt_ids: Sequence[str]) -> list[Hold]:
         """What these attempts hold."""
         return [
-            Hold(a, b, int(c), d == "t")
+            (a, b, int(c), d == "t")
             for a, b, c, d in _rows(self._run(_HOLDS, [_json(attempt_ids)]))
         ]
 

@@ -80,8 +80,7 @@ class SQLiteDrawer:
 
     def holds(self, attempt_ids: Sequence[str]) -> list[Hold]:
         """What these attempts hold."""
-        rows = self._connection.execute(_HOLDS, (_text(attempt_ids),))
-        return [Hold(a, b, c, bool(d)) for a, b, c, d in rows]
+        return self._connection.execute(_HOLDS, (_text(attempt_ids),)).fetchall()
 
     def orphans(self) -> list[str]:
         """Attempts that hold something, and whose process is gone."""
