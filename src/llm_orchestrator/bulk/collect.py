@@ -22,6 +22,7 @@ from llm_orchestrator.bulk.points import point
 from llm_orchestrator.bulk.poll import past_of
 from llm_orchestrator.catalog import cost
 from llm_orchestrator.dialects import batch
+from llm_orchestrator.errors import OrchestratorError
 from llm_orchestrator.pipeline.batches import read_output
 from llm_orchestrator.store.bulk_items import CHUNK
 from llm_orchestrator.store.bulk_rows import ItemState, Outcome, Unit, item_no_of
@@ -31,6 +32,7 @@ from llm_orchestrator.types.money import Pico
 from llm_orchestrator.types.provider import Candidate
 
 _REFUSED = 300
+_GONE = frozenset((404, 410))
 _LOST_S = 86_400.0
 """So long results that are not there are asked for again."""
 _STATES = {"failed": ItemState.FAILED, "retryable": ItemState.RETRY, "expired": ItemState.RETRY}
@@ -39,11 +41,15 @@ _STATES = {"failed": ItemState.FAILED, "retryable": ItemState.RETRY, "expired": 
 async def read(hands: Hands, unit: Unit) -> float | None:
     """Fetch the results, note what became of each item, book the cost."""
     target = hands.target(unit)
-    room = batch.room(target.provider)
     folder = hands.folder / f"{unit.work_id}.results"
     await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
-    status = await hands.drive(room.poll(unit.batch_id or "", target), target)
-    outputs = await hands.drive(room.results(status, target), target, folder=folder)
+    try:
+        status, outputs = await _fetched(hands, unit, target, folder)
+    except OrchestratorError as error:
+        if not _lost(hands, unit, error):
+            raise
+        text = f"its results are gone: {folded(error)}"
+        status, outputs = BatchStatus(id="", state=BatchState.FAILED, error=text), ()
     point("fetched")
     fold = Fold(hands, unit, target, status)
     await asyncio.to_thread(fold.run, outputs)
@@ -66,7 +72,7 @@ async def read(hands: Hands, unit: Unit) -> float | None:
         done=fold.done,
         failed=unit.count - fold.done,
         strange=fold.strange,
-        cost_pico=fold.cost,
+        cost_pico=None if fold.unknown else fold.cost,
         realtime_pico=fold.realtime,
         input_tokens=fold.input_tokens,
         output_tokens=fold.output_tokens,
@@ -78,6 +84,20 @@ async def read(hands: Hands, unit: Unit) -> float | None:
     return None if done else 0.0
 
 
+async def _fetched(
+    hands: Hands, unit: Unit, target: Candidate, folder: Path
+) -> tuple[BatchStatus, tuple[BatchOutput, ...]]:
+    room = batch.room(target.provider)
+    status = await hands.drive(room.poll(unit.batch_id or "", target), target)
+    return status, await hands.drive(room.results(status, target), target, folder=folder)
+
+
+def _lost(hands: Hands, unit: Unit, error: OrchestratorError) -> bool:
+    """Whether it is of no use to ask for the results any more."""
+    waited = hands.clock.now() - (unit.ended_at or 0) / 1e6
+    return error.status_code in _GONE and waited > _LOST_S
+
+
 def _tidy(folder: Path, rows: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     rows.unlink(missing_ok=True)
@@ -85,7 +105,7 @@ def _tidy(folder: Path, rows: Path) -> None:
 
 async def whose(
     hands: Hands, unit: Unit, target: Candidate, status: BatchStatus
-) -> Literal["ours", "foreign"]:
+) -> Literal["ours", "foreign", "unknown"]:
     """Whether the rows of a batch that is over are the unit's."""
     folder = hands.folder / f"{unit.work_id}.seen"
     await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
@@ -99,12 +119,14 @@ async def whose(
 
 def _whose(
     unit: Unit, target: Candidate, outputs: Iterable[BatchOutput]
-) -> Literal["ours", "foreign"]:
+) -> Literal["ours", "foreign", "unknown"]:
     for output in outputs:
         for result in read_output(output, target, embeds=unit.embeds):
             if item_no_of(unit.prefix, result.custom_id) is not None:
                 return "ours"
-    return "foreign"
+            if result.custom_id is not None:
+                return "foreign"
+    return "unknown"
 
 
 class Fold:
@@ -126,7 +148,10 @@ class Fold:
         """Results of our own items."""
         self.strange = 0
         """Those that nobody asked for, or that cannot be read."""
+        self.others = 0
+        """Those of them that bear an id."""
         self.cost: Pico = 0
+        """Of all whose cost is known."""
         self.realtime: Pico | None = 0
         self.unknown = 0
         """Items that may have cost something that nobody knows."""
@@ -138,8 +163,8 @@ class Fold:
 
     @property
     def foreign(self) -> bool:
-        """Whether there are results, and none of them is ours."""
-        return self.strange > 0 and self.own == 0
+        """Whether there are results with ids, and none of them is ours."""
+        return self.others > 0 and self.own == 0
 
     def run(self, outputs: Iterable[BatchOutput]) -> None:
         """Read them all; outcomes go into the store a chunk at a time."""
@@ -245,6 +270,7 @@ class Fold:
 
     def _keep_strange(self, result: BatchResult) -> None:
         self.strange += 1
+        self.others += result.custom_id is not None
         if self._strange_file is None:
             path = self._hands.folder / f"{self._unit.work_id}.strange.jsonl"
             self._strange_file = path.open("wb")
@@ -296,8 +322,10 @@ class Fold:
     def _unpaid(self) -> bool:
         """Whether rows without a result cost nothing: the provider did not answer them."""
         status = self._status
+        if not status.id:
+            return False
         if status.completed is not None:
-            return status.completed <= self.own or status.completed == 0
+            return status.completed <= self.own
         return status.state is not BatchState.COMPLETED
 
 

@@ -3,26 +3,41 @@
 import msgspec
 
 from llm_orchestrator.bulk import submit
-from llm_orchestrator.bulk.hands import Hands
+from llm_orchestrator.bulk.hands import Hands, folded
 from llm_orchestrator.bulk.points import point
 from llm_orchestrator.dialects import batch
+from llm_orchestrator.errors import OrchestratorError
 from llm_orchestrator.store.bulk_rows import Unit
 from llm_orchestrator.types.batch import BatchState, BatchStatus
 from llm_orchestrator.types.provider import Candidate
 
+_GONE = 404
 _SHARE = 0.05
 """Of a batch's age is the time until the next look."""
+_LONGEST_S = 3600.0
+"""Seconds until a batch is created again for which there was no room."""
+_FORGOTTEN_S = 48 * 3600.0
+"""So long after its time a batch that its provider does not know any more is given up."""
 
 
 async def look(hands: Hands, unit: Unit) -> float | None:
     """See how far it is."""
     target = hands.target(unit)
-    status = await _status(hands, unit, target)
-    point("seen")
     store = hands.store
+    try:
+        status = await _status(hands, unit, target)
+    except OrchestratorError as error:
+        late = hands.clock.now() - (unit.sent_at or 0) / 1e6 - unit.hours * 3600
+        if error.status_code != _GONE or late < _FORGOTTEN_S:
+            raise
+        at = hands.micros()
+        await store.do(store.units.ended, unit, at=at, error=folded(error), provider_state="gone")
+        return 0.0
+    point("seen")
     if status.crowded:
-        await store.do(store.units.anew, unit, [*past_of(unit), status.id])
-        return hands.settings.poll
+        past = [*past_of(unit), status.id]
+        await store.do(store.units.anew, unit, past)
+        return min(hands.settings.poll * (1 << len(past)), _LONGEST_S)
     told = {
         "provider_state": status.state.value,
         "done": status.completed,

@@ -18,6 +18,8 @@ log = logging.getLogger("llm_orchestrator")
 
 _SOON_S = 3600.0
 """So long, at least, a provider remembers a token or a key of ours."""
+_KEPT_S = 30 * 86_400.0
+"""Batches are forgotten by their providers after that."""
 _LOOKS = 20
 """So often, at most, the list is asked during the grace."""
 
@@ -79,9 +81,10 @@ async def _untagged(
     hands: Hands, unit: Unit, target: Candidate, found: list[BatchStatus], waited: float
 ) -> float | None:
     """By time, size and ids that no other unit has; where several match, by their rows."""
-    store, skew = hands.store, hands.settings.clock_skew
-    first = (unit.sending_at or unit.created_at) / 1e6 - skew
-    units = await store.do(store.units.of_account, unit.account, int((first - 30 * 86400) * 1e6))
+    store, settings = hands.store, hands.settings
+    first = (unit.sending_at or unit.created_at) / 1e6
+    last = first + hands.real(settings.begin_within + settings.create_timeout) + settings.clock_skew
+    units = await store.do(store.units.of_account, unit.account, int((first - _KEPT_S) * 1e6))
     known = {name for one in units for name in (one.batch_id, *past_of(one))}
     matching = [
         one
@@ -89,6 +92,7 @@ async def _untagged(
         if one.id not in known
         and one.total in {None, unit.count}
         and one.model in {None, unit.model}
+        and (one.created_at or 0.0) <= last
     ]
     if not matching:
         return await _absent(hands, unit, target, waited)
@@ -96,16 +100,16 @@ async def _untagged(
         return await _adopt(hands, unit, target, matching, "match")
     foreign = []
     for one in matching:
-        if not one.state.over:
-            continue
-        if await whose(hands, unit, target, one) == "ours":
+        said = await whose(hands, unit, target, one) if one.state.over else "unknown"
+        if said == "ours":
             return await _adopt(hands, unit, target, [one], "rows")
-        foreign.append(one.id)
+        if said == "foreign":
+            foreign.append(one.id)
     if foreign:
         await hands.note(unit, past=_json([*past_of(unit), *foreign]))
         return 0.0
-    await hands.note(unit, error="several batches may be it; it waits until one ends")
-    return hands.settings.poll
+    await hands.note(unit, error="several batches may be it: it waits until they have ended")
+    return settings.poll
 
 
 def _json(names: list[str]) -> str:

@@ -177,15 +177,11 @@ class BulkUnits:
         # Summed here: SQLite's SUM ends at 9.2 million USD.
         own, run_id = ("", run_id) if unit is None else (unit.work_id, unit.run_id)
         rows = backend.query(
-            "SELECT state, cost_pico, hold_pico, error FROM bulk_batches"
+            "SELECT COALESCE(cost_pico, hold_pico, 0) FROM bulk_batches"
             " WHERE run_id = ? AND reserved AND work_id <> ?",
             (run_id, own),
         )
-        total = 0
-        for state, cost, hold, _ in list(rows):
-            over = state in {"collected", "dropped"}
-            total += (cost or 0) if over else max(cost or 0, hold or 0)
-        return total
+        return sum(amount for (amount,) in list(rows))
 
     def enqueued(self, account: str, model: str) -> int:
         """Input tokens, as estimated, of batches of a model that wait or run."""

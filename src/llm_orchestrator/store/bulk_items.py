@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
+from typing import Any
 
 import msgspec
 
@@ -10,6 +11,8 @@ from llm_orchestrator.store.bulk_runs import Opens
 
 CHUNK = 2000
 """Rows that are written or read at a time: others wait for the store no longer than for these."""
+GONE = "no longer in the input"
+"""The error of an item that was answered and whose row is gone: it is in no output."""
 _FIELDS = tuple(field.name for field in msgspec.structs.fields(ItemRow))
 _SELECT = f"SELECT {', '.join(_FIELDS)} FROM bulk_items WHERE run_id = ?"  # noqa: S608 - our names
 _INSERT = (
@@ -62,7 +65,7 @@ class BulkItems:
         sql = f"{_SELECT}{where} AND item_no > ? ORDER BY item_no LIMIT ?"
         with self._desk() as backend:
             rows = list(backend.query(sql, (run_id, *parameters, after, limit)))
-        return [ItemRow(*row[:-1], bool(row[-1])) for row in rows]
+        return [_item(row) for row in rows]
 
     def iterate(
         self,
@@ -115,6 +118,19 @@ class BulkItems:
         with self._desk(together=True) as backend:
             return backend.execute_many(sql, [(run_id, number) for number in numbers])
 
+    def gone(self, run_id: str, numbers: Sequence[int]) -> None:
+        """The input has no such rows any more: answers stay, marked; the rest is forgotten."""
+        self.remove(run_id, numbers)
+        sql = "UPDATE bulk_items SET error = ? WHERE run_id = ? AND item_no = ? AND state = 2"
+        with self._desk(together=True) as backend:
+            backend.execute_many(sql, [(GONE, run_id, number) for number in numbers])
+
+    def back(self, run_id: str, numbers: Sequence[int]) -> None:
+        """The input has these rows again."""
+        sql = "UPDATE bulk_items SET error = NULL WHERE run_id = ? AND item_no = ? AND error = ?"
+        with self._desk(together=True) as backend:
+            backend.execute_many(sql, [(run_id, number, GONE) for number in numbers])
+
     def retry(self, run_id: str, states: Sequence[int] = (ItemState.RETRY,)) -> int:
         """Let failed items wait again, for the next round; how many."""
         marks = ", ".join("?" * len(states))
@@ -157,6 +173,12 @@ class BulkItems:
                 " WHERE run_id = ? AND work_id = ? AND state = 1",
                 (int(state), error, run_id, work_id),
             )
+
+
+def _item(row: Sequence[Any]) -> ItemRow:
+    *fields, repaired = row
+    fields.append(bool(repaired))  # SQLite has numbers for it
+    return ItemRow(*fields)
 
 
 def _narrowed(

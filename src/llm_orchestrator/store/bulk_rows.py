@@ -165,7 +165,7 @@ class Unit(msgspec.Struct, frozen=True, kw_only=True):
     expected_pico: Pico | None = None
     hold_pico: Pico | None = None
     cost_pico: Pico | None = None
-    """What is known of its cost; the ledger has ``None`` where a part is unknown."""
+    """``None`` as long as nobody knows it; items have the parts that are known."""
     realtime_pico: Pico | None = None
     input_tokens: int | None = None
     output_tokens: int | None = None
