@@ -56,8 +56,6 @@ async def hold(
         wave = voting.next_wave(waiting, weigh, lead, against) if early else tuple(waiting)
         if not wave:
             break
-        if alone in wave and not panel.answers and not panel.failed:
-            wave = (alone,)
         waiting = [one for one in waiting if one not in wave]
         await panel.hear(wave)
         found = said.opinions(panel.request, panel.answers, weigh)

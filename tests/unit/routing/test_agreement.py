@@ -1,5 +1,6 @@
 """Confidence signals, each on its own."""
 
+import msgspec
 import pytest
 
 from llm_orchestrator.errors import BudgetError, InvalidRequestError, ServerError
@@ -11,7 +12,8 @@ from llm_orchestrator.routing.learned import Learned
 from llm_orchestrator.routing.logprobs import Logprobs
 from llm_orchestrator.routing.phrases import Phrases
 from llm_orchestrator.routing.signals import Case, Judgement, Signal, Stage
-from llm_orchestrator.types.request import Request
+from llm_orchestrator.types.reply import Response
+from llm_orchestrator.types.request import Request, ToolCall
 from tests.unit.routing.fakes import (
     FLASH,
     GPT,
@@ -152,6 +154,30 @@ async def test_at_the_end_nothing_more_is_paid_for() -> None:
 async def test_an_unclear_answer_to_a_clear_question() -> None:
     found = await judge(Agreement(), answer(MINI, "Many things can be said.\n\nVery many."))
     assert found.confidence == UNCLEAR
+
+
+async def test_an_answer_that_was_cut_has_said_nothing_yet() -> None:
+    models = Models({FLASH: "12"})
+    cut = answer(MINI, "First, 5 and 7 are 12.\n\nSo far there are 12", "length")
+    found = await judge(Agreement(), cut, models, others=(FLASH,))
+    assert found.confidence == UNCLEAR
+    assert models.asked == []
+
+
+async def test_tool_calls_are_compared_by_their_arguments() -> None:
+    def calling(name: str, arguments: str) -> Answer:
+        plain = answer(name, "")
+        call = ToolCall(id=f"of-{name}", name="weather", arguments=arguments)
+        response = Response(parts=(call,), finish_reason="tool_calls", usage=None)
+        return msgspec.structs.replace(plain, response=response)
+
+    one = calling(MINI, '{"city": "Paris", "days": 2}')
+    same = calling(FLASH, '{"days": 2.0, "city": "paris"}')
+    other = calling(FLASH, '{"days": 3, "city": "Paris"}')
+    agreed = await judge(Agreement(), one, earlier=(same,))
+    assert agreed.confidence == pytest.approx(0.845, abs=0.01)
+    differed = await judge(Agreement(), one, earlier=(other,))
+    assert differed.confidence == pytest.approx(0.41, abs=0.01)
 
 
 async def test_self_consistency_asks_as_few_as_decide() -> None:
