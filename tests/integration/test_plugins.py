@@ -73,6 +73,19 @@ def test_what_a_plugin_brings(installed: Path, tmp_path: Path) -> None:
         assert answered["provider"] == "acme"
 
 
+def test_a_scorer_that_a_plugin_brings(installed: Path, tmp_path: Path) -> None:
+    with Simulator().run_in_thread() as sim:
+        configure(tmp_path, sim)
+        short = llmo(installed, tmp_path, "route", "-p", "x" * 40, "--scorer", "by_length")
+        assert "score      0.010\n" in short.stdout, short.stderr
+        with (tmp_path / "llmo.yaml").open("a") as file:
+            file.write("routing: {scorer: by_length, gain: 0.01}\n")
+        chain = ("-s", "scored", "--chain", "gpt-4o-mini,claude-haiku-4-5", "--json")
+        for prompt, provider in (("Hi", "openai"), ("Hi " * 20, "anthropic")):
+            done = llmo(installed, tmp_path, "run", "-p", prompt, *chain)
+            assert json.loads(done.stdout)["provider"] == provider, done.stderr
+
+
 def test_a_name_that_no_plugin_brings(tmp_path: Path) -> None:
     with Simulator().run_in_thread() as sim:
         configure(tmp_path, sim)

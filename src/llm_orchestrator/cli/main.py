@@ -19,11 +19,13 @@ from llm_orchestrator.cli import (
     doctor,
     explain,
     faults,
+    feedback,
     health,
     models,
     options,
     output,
     providers,
+    route,
     run,
     sim,
     store,
@@ -38,6 +40,8 @@ root = typer.Typer(
 )
 root.command("run")(run.run)
 root.command("explain")(explain.explain)
+root.command("feedback")(feedback.feedback)
+root.command("route")(route.route)
 root.command("models")(models.models)
 root.command("providers")(providers.providers)
 root.command("health")(health.health)

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from llm_orchestrator.engine.labels import CATEGORY
-from llm_orchestrator.errors import StoreError
+from llm_orchestrator.errors import InvalidRequestError, StoreError
 from llm_orchestrator.routing.base import Answer, Record
 from llm_orchestrator.routing.pieces import Pieces, pack, pieces, unpack
 from llm_orchestrator.routing.prior import LearnedPrior
@@ -68,6 +68,7 @@ class Taught(msgspec.Struct, frozen=True):
 
     model: str
     labels: int
+    """Verdicts that it was learned from: those on calls that were made with `routing.learn`."""
     known: bool
     """Whether these are enough to say anything."""
 
@@ -192,3 +193,36 @@ class Learned:
             return None
         found = skill.estimate(self._lesson.words, self._lesson.category)
         return min(max(found.right, 0.0), 1.0) if found.known else None
+
+
+def pair(
+    store: Feedback, weak: str | None = None, strong: str | None = None
+) -> tuple[LearnedPrior, tuple[str, str]]:
+    """The prior over two models by name, and their names; empty where nothing was learned.
+
+    A model may be named without its provider. Left out, they are the two that something was learned
+    of, the less right one first. Raises `InvalidRequestError` for a model that nothing was learned
+    of, and where two of several must be named.
+    """
+    kept = store.kept()
+    skills = {name: Skill.decode(one.body) for name, one in kept.items()}
+    names = [_named(one, skills) if one else None for one in (weak, strong)]
+    rest = sorted((one for one in skills if one not in names), key=lambda one: skills[one].mean)
+    if len(rest) > names.count(None) and None in names:
+        raise InvalidRequestError(
+            f"something was learned of {len(skills)} models: name the weak and the strong one of "
+            f"{', '.join(sorted(skills))}"
+        )
+    found = [name if name is not None else rest.pop(0) if rest else "" for name in names]
+    one, two = found
+    return LearnedPrior(skills.get(one), skills.get(two)), (one, two)
+
+
+def _named(name: str, skills: Mapping[str, Skill]) -> str:
+    found = [one for one in skills if one == name or one.partition("/")[2] == name]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise InvalidRequestError(f"{name} is several: {', '.join(sorted(found))}")
+    known = f"only of {', '.join(sorted(skills))}" if skills else "nor of any other"
+    raise InvalidRequestError(f"nothing was learned of {name}, {known}")

@@ -33,12 +33,20 @@ class Guess(msgspec.Struct, frozen=True, gc=False):
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
-    """A prompt, and how right (0 to 1) two models answered it; ``None`` is unknown."""
+    """A prompt, and how right (0 to 1) two models answered it; ``None`` is unknown.
+
+    Raises `ValueError` for other numbers.
+    """
 
     prompt: str
     category: str | None = None
     weak: float | None = None
     strong: float | None = None
+
+    def __post_init__(self) -> None:
+        for name, value in (("weak", self.weak), ("strong", self.strong)):
+            if value is not None and not 0 <= value <= 1:  # which no NaN is
+                raise ValueError(f"{name} must be from 0 (wrong) to 1 (right), not {value}")
 
 
 class LearnedPrior:
@@ -97,18 +105,29 @@ class LearnedPrior:
 
     __call__ = score
 
+    def encode(self) -> bytes:
+        """As bytes, at most half a megabyte."""
+        parts = [None if one is None else one.encode() for one in (self.weak, self.strong)]
+        return msgspec.msgpack.encode(parts)
+
+    @classmethod
+    def decode(cls, body: bytes) -> Self:
+        """What `encode` made; raises `ValueError` for anything else, also of another version."""
+        try:
+            weak, strong = msgspec.msgpack.decode(body, type=tuple[bytes | None, bytes | None])
+        except msgspec.DecodeError as fault:
+            raise ValueError(f"this is nothing that was learned: {fault}") from fault
+        return cls(
+            None if weak is None else Skill.decode(weak),
+            None if strong is None else Skill.decode(strong),
+        )
+
 
 def _record(one: Record | Mapping[str, Any], number: int) -> Record:
     try:
-        record = one if isinstance(one, Record) else msgspec.convert(one, Record)
+        return one if isinstance(one, Record) else msgspec.convert(one, Record)
     except msgspec.ValidationError as fault:
         raise ValueError(f"record {number}: {fault}") from None
-    for name, value in (("weak", record.weak), ("strong", record.strong)):
-        if value is not None and not 0 <= value <= 1:  # which no NaN is
-            raise ValueError(
-                f"record {number}: {name} must be from 0 (wrong) to 1 (right): {value}"
-            )
-    return record
 
 
 def _fit(

@@ -181,6 +181,8 @@ def _tallies(
 def _shapes(prompts: Sequence[Pieces]) -> tuple[Shape, Shape]:
     """Mean and standard deviation of the shapes."""
     many = len(prompts)
+    if not many:
+        return (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
     columns = [*zip(*(prompt.shape for prompt in prompts), strict=True)]
     means = [sum(column) / many for column in columns]
     spreads = [

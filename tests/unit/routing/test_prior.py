@@ -60,6 +60,8 @@ def test_few_labels_teach_nothing_and_it_says_so() -> None:
     assert not found.known
     assert found.why == "99 labels of 100"
     assert LearnedPrior().learn(SOME[:ENOUGH]).guess("prove by induction that", "proof").known
+    assert not LearnedPrior().learn([]).guess("prove by induction that", "proof").known
+    assert Skill.fit([], [], []).labels == 0
 
 
 def test_an_unseen_category_is_not_known(prior: LearnedPrior) -> None:
@@ -144,7 +146,7 @@ def test_nothing_is_learned_twice(prior: LearnedPrior) -> None:
         ({}, "record 1: .*prompt"),
         ({"prompt": 7}, "record 1: .*str"),
         ({"prompt": "x", "weak": "good"}, "record 1: .*weak"),
-        ({"prompt": "x", "weak": 2}, "record 1: weak must be from 0"),
+        ({"prompt": "x", "weak": 2}, "record 1: weak must be from 0.*not 2"),
         ({"prompt": "x", "strong": math.nan}, "record 1: strong must be from 0"),
         (7, "record 1: "),
     ],
@@ -163,6 +165,17 @@ def test_a_skill_survives_as_bytes(prior: LearnedPrior) -> None:
     assert back == prior.weak
     assert back.estimate(found, "law") == prior.weak.estimate(found, "law")
     assert Skill.decode(Skill(labels=3, mean=0.5).encode()).labels == 3
+
+
+def test_a_prior_survives_as_bytes(prior: LearnedPrior) -> None:
+    body = prior.encode()
+    assert len(body) < 600_000
+    back = LearnedPrior.decode(body)
+    assert scores(back, OTHERS[:50], category=True) == scores(prior, OTHERS[:50], category=True)
+    assert LearnedPrior.decode(LearnedPrior().encode()).labels == 0
+    for junk in (b"", b"junk", body[:-9], msgspec.msgpack.encode([b"x", None])):
+        with pytest.raises(ValueError, match="learned"):
+            LearnedPrior.decode(junk)
 
 
 def test_bytes_of_something_else_are_refused(prior: LearnedPrior) -> None:
