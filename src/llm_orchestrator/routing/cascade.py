@@ -16,7 +16,7 @@ from llm_orchestrator.routing.base import Answer, Ask, Decision, Offer, Step, St
 from llm_orchestrator.routing.confidence import signal as find_signal
 from llm_orchestrator.routing.phrases import fault
 from llm_orchestrator.routing.plan import plan, stage
-from llm_orchestrator.routing.signals import Case, Judgement, Scorer, Signal
+from llm_orchestrator.routing.signals import Case, Judgement, Preparing, Scorer, Signal
 from llm_orchestrator.types.request import Request
 
 THRESHOLD = 0.6
@@ -140,7 +140,7 @@ class _Run:
     async def _answer(self, offer: Offer) -> Answer | None:
         """A member's answer; ``None`` where it failed, or where the call has to end."""
         try:
-            answer = await self._ask(offer.candidate, self._request)
+            answer = await self._ask(offer.candidate, self._asked(offer))
         except ClosedError:
             raise
         except OrchestratorError as error:
@@ -156,6 +156,11 @@ class _Run:
         self._answers.append(answer)
         self._steps.append(Step(name=offer.name, did="answered", cost_pico=answer.cost_pico))
         return answer
+
+    def _asked(self, offer: Offer) -> Request:
+        if isinstance(self._signal, Preparing):
+            return self._signal.prepare(self._request, offer.candidate)
+        return self._request
 
     def _cheaper_left(self, offer: Offer) -> bool:
         """Whether nothing was answered yet, and a later member may fit where this one did not."""

@@ -4,8 +4,22 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import msgspec
+
 from llm_orchestrator.routing.base import Offer
 from llm_orchestrator.routing.signals import Case, Judgement, Stage
+from llm_orchestrator.types.provider import Candidate
+from llm_orchestrator.types.request import Request
+
+_ASKED: Mapping[str, Mapping[str, Any]] = {
+    "azure": {"logprobs": True},
+    "deepinfra": {"logprobs": True},
+    "openai": {"logprobs": True},
+    "openrouter": {"logprobs": True},
+    "together": {"logprobs": 1},
+    "vllm": {"logprobs": True},
+}
+"""Provider -> the field of its body; others refuse it or do not know it."""
 
 
 class Logprobs:
@@ -20,6 +34,15 @@ class Logprobs:
             return Judgement(confidence=None, why=f"{case.answer.name} gave no log probabilities")
         mean = math.exp(sum(found) / len(found))
         return Judgement(confidence=mean, why=f"mean probability of {len(found)} tokens")
+
+    def prepare(self, request: Request, candidate: Candidate) -> Request:
+        """Asks for them where the provider is known to give them, and the model does not think."""
+        asked = _ASKED.get(candidate.provider.name)
+        thinks = candidate.model.abilities is not None and candidate.model.can("reasoning")
+        if asked is None or thinks or candidate.provider.dialect != "openai":
+            return request
+        extra = {**asked, **request.extra}
+        return msgspec.structs.replace(request, extra=extra)
 
     def needs(self, stage: Stage) -> tuple[Offer, ...]:
         """Nobody."""

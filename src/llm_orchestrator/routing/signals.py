@@ -1,11 +1,12 @@
 """How sure one may be of an answer: the contract of confidence signals."""
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 
 from llm_orchestrator.routing.base import Answer, Ask, Offer, Step
+from llm_orchestrator.types.provider import Candidate
 from llm_orchestrator.types.request import Request
 
 
@@ -69,6 +70,15 @@ class Signal(Protocol):
 
     def needs(self, stage: Stage) -> tuple[Offer, ...]:
         """Whom it will ask to judge an answer: each as often as it is asked."""
+        ...
+
+
+@runtime_checkable
+class Preparing(Protocol):
+    """A signal that needs something asked for along with the answers that it judges."""
+
+    def prepare(self, request: Request, candidate: Candidate) -> Request:
+        """The request as a member of the chain is asked."""
         ...
 
 

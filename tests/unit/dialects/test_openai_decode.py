@@ -50,6 +50,16 @@ def test_a_whole_reply() -> None:
     )
 
 
+def test_log_probabilities_are_kept_where_they_come() -> None:
+    told = {"content": [{"token": "Hello", "logprob": -0.25, "bytes": None, "top_logprobs": []}]}
+    body = completion(role="assistant", content="Hello")
+    assert decode(body).extra is None
+    body["choices"][0]["logprobs"] = None
+    assert decode(body).extra is None
+    body["choices"][0]["logprobs"] = told
+    assert decode(body).extra == {"logprobs": told}
+
+
 @pytest.mark.parametrize(
     "usage, expected",
     [

@@ -272,6 +272,16 @@ async def test_signals_of_others_are_asked() -> None:
     assert found.steps[0].why == f"{LLAMA} was judged"
 
 
+async def test_log_probabilities_are_asked_for_where_they_are_given() -> None:
+    models = Models({LLAMA: "12", HAIKU: "13", MINI: "14", GPT: "15"})
+    chain = offers(LLAMA, HAIKU, MINI, GPT)
+    found = await cascade.fallback(confidence="logprobs")(request(extra={"n": 1}), chain, models)
+    assert found.answer.name == GPT, "nobody gave any"
+    extras = dict(zip(models.asked, (one.extra for one in models.requests), strict=True))
+    assert extras[LLAMA] == extras[HAIKU] == {"n": 1}
+    assert extras[MINI] == extras[GPT] == {"logprobs": True, "n": 1}
+
+
 @pytest.mark.parametrize("threshold", [-0.1, 1.1, float("nan"), "0.6", True, None])
 def test_bad_thresholds(threshold: object) -> None:
     with pytest.raises(InvalidRequestError, match="threshold"):

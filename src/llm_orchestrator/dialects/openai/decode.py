@@ -72,6 +72,8 @@ class Choice(msgspec.Struct, gc=False):
     message: Turn | None = None
     delta: Turn | None = None
     finish_reason: str | None = None
+    logprobs: Any = None
+    """Of the tokens, where they were asked for."""
 
 
 class Groq(msgspec.Struct, gc=False):
@@ -144,6 +146,8 @@ def decode(reply: HTTPReply, target: Candidate) -> Response:
     if turn.refusal and not turn.content:
         finish = "content_filter"
     extra, cost = reported.beside(reply.body, quirks)
+    if logprobs := body.choices[0].logprobs:
+        extra["logprobs"] = logprobs
     return Response(
         parts,
         finish,
