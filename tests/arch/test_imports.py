@@ -32,7 +32,7 @@ HEAVY = {
     "uvloop", "xllamacpp", "yaml",
 }  # fmt: skip
 NEVER_TO_CALL = {
-    "alembic", "botocore", "google", "pydantic", "requests", "rich", "tiktoken", "typer",
+    "alembic", "apprise", "botocore", "google", "pydantic", "requests", "rich", "tiktoken", "typer",
     "xllamacpp",
 }  # fmt: skip
 

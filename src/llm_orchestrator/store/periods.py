@@ -2,11 +2,14 @@
 
 import datetime as dt
 from functools import lru_cache
-from zoneinfo import ZoneInfo
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from llm_orchestrator.types.budget import Period
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
 
 
 class Span(msgspec.Struct, frozen=True):
@@ -22,7 +25,7 @@ class Span(msgspec.Struct, frozen=True):
         """When the next one begins, in its time zone."""
         if self.end_us is None:
             return None
-        return dt.datetime.fromtimestamp(self.end_us // 10**6, ZoneInfo(self.zone))
+        return dt.datetime.fromtimestamp(self.end_us // 10**6, _clock(self.zone))
 
 
 _ALWAYS = Span("total", 0, None, "UTC")
@@ -33,7 +36,7 @@ def span(period: Period, zone: str, at_us: int) -> Span:
     if period == "total":
         return _ALWAYS
     # The zone's clock decides the date; whole seconds do, as no zone's offset is finer.
-    return _of_date(period, zone, dt.datetime.fromtimestamp(at_us // 10**6, ZoneInfo(zone)).date())
+    return _of_date(period, zone, dt.datetime.fromtimestamp(at_us // 10**6, _clock(zone)).date())
 
 
 def span_of(period: Period, zone: str, key: str) -> Span:
@@ -57,4 +60,10 @@ def _of_date(period: Period, zone: str, date: dt.date) -> Span:
 
 def _midnight(date: dt.date, zone: str) -> int:
     """When the date begins there. Where clocks skip midnight, that is the moment they do."""
-    return int(dt.datetime.combine(date, dt.time(), ZoneInfo(zone)).timestamp()) * 10**6
+    return int(dt.datetime.combine(date, dt.time(), _clock(zone)).timestamp()) * 10**6
+
+
+def _clock(zone: str) -> "ZoneInfo":
+    from zoneinfo import ZoneInfo  # only who has a budget of days or months needs it
+
+    return ZoneInfo(zone)
