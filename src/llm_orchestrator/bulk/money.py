@@ -27,13 +27,14 @@ async def hold(hands: Hands, unit: Unit, target: Candidate) -> float | None:
         await hands.note(unit, error=text)
         return hands.settings.poll_most
     ledger = hands.runtime.ledger
-    if ledger is None or await store.do(store.units.intended, unit.work_id):
+    if ledger is None:
         return None
     try:
         await ledger.admit(
             _intent(hands, unit, target, run),
             capped=run is not None and run.cap_pico is not None,
             patience_s=0.0,
+            again=True,
         )
     except (BudgetError, StoreError) as error:
         await store.do(store.units.unreserve, unit.work_id)

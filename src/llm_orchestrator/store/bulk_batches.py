@@ -154,12 +154,6 @@ class BulkUnits:
             )
         return "yes"
 
-    def intended(self, work_id: str) -> bool:
-        """Whether the ledger has the intent of the unit already."""
-        with self._desk() as backend:
-            sql = "SELECT 1 FROM attempts WHERE attempt_id = ?"
-            return next(backend.query(sql, (work_id,)), None) is not None
-
     def unreserve(self, work_id: str) -> None:
         """Count it no longer: it was refused elsewhere."""
         with self._desk() as backend:

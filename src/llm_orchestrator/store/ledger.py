@@ -92,30 +92,45 @@ class Ledger:
         return future
 
     async def admit(
-        self, row: AttemptRow, *, capped: bool = False, patience_s: float = PATIENCE_S
+        self,
+        row: AttemptRow,
+        *,
+        capped: bool = False,
+        patience_s: float = PATIENCE_S,
+        again: bool = False,
     ) -> None:
         """Write an attempt, and hold what it can cost in every budget that it is charged to.
+
+        With ``again`` another process may have written it, or be about to: it holds once.
 
         Raises `BudgetError` when it does not fit; where it would if others under way cost little,
         they are waited for, ``patience_s`` at most. Raises `StoreError` when the store cannot be
         written and the attempt is under a budget, or its call is ``capped``. An attempt that was
         refused is settled like any other, which leaves no trace.
         """
-        until, pause = monotonic() + patience_s, 0.005
-        while True:
-            committed = await self.intent(row)
-            refusal = self._till.refused.get(row.attempt_id)
-            if refusal is None:
-                break
-            if not refusal.may_pass or monotonic() >= until:
-                raise _refused(refusal, f"{row.provider}/{row.model}")
-            await asyncio.sleep(pause * (0.5 + random()))
-            pause = min(2 * pause, 0.25)
+        if again:
+            self._till.again.add(row.attempt_id)
+        try:
+            committed = await self._admitted(row, patience_s)
+        finally:
+            self._till.again.discard(row.attempt_id)
         if committed is Committed.NO and (capped or self._till.covers(row)):
             raise StoreError(
                 f"the ledger at {self.target.shown} cannot be written, so a call under a budget "
                 "is refused: what it costs could not be held. See the warning in the log"
             )
+
+    async def _admitted(self, row: AttemptRow, patience_s: float) -> Committed:
+        until, pause = monotonic() + patience_s, 0.005
+        while True:
+            committed = await self.intent(row)
+            refusal = self._till.refused.get(row.attempt_id)
+            if refusal is None:
+                return committed
+            if not refusal.may_pass or monotonic() >= until:
+                raise _refused(refusal, f"{row.provider}/{row.model}")
+            await asyncio.sleep(pause * (0.5 + random()))
+            pause = min(2 * pause, 0.25)
 
     def room(
         self,

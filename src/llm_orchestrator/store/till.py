@@ -41,6 +41,9 @@ class Drawer(Protocol):
     def windows(self, keys: Sequence[Key]) -> dict[Key, Window]:
         """The windows; those of budgets that were removed are left out."""
 
+    def known(self, attempt_ids: Sequence[str]) -> list[str]:
+        """Those of the attempts that are written already."""
+
     def orphans(self) -> list[str]:
         """Attempts that hold something, and whose process is gone."""
 
@@ -74,6 +77,8 @@ class Till:
     ) -> None:
         self.adopts = adopts
         """Whether alerts of processes that died before they delivered them are told here."""
+        self.again: set[str] = set()
+        """Attempts that may be written already, by another process: what holds, holds once."""
         self._executor_id = executor_id
         self._configured = tuple(budgets)
         self.book = Book(self._configured)
@@ -134,6 +139,14 @@ class Till:
         """A `Plan`: attempts hold what they may, settlements free it again."""
         return self._decide(drawer, group, self._charged(group.attempts) if self.book else {})
 
+    def _without_known(
+        self, drawer: Drawer, charged: Mapping[str, Charges]
+    ) -> Mapping[str, Charges]:
+        """The charges without those of attempts that another process has written."""
+        again = [attempt_id for attempt_id in charged if attempt_id in self.again]
+        known = set(drawer.known(again)) if again else ()
+        return {name: found for name, found in charged.items() if name not in known}
+
     def settle(self, drawer: Drawer, group: Group) -> Entry:
         """A `Plan` for rows of earlier: attempts are written as they are, and hold nothing."""
         return self._decide(drawer, group, {})
@@ -159,6 +172,8 @@ class Till:
         keys = {key for text in texts for key in text.split("\n")}
         windows = entry.windows = drawer.windows(sorted(keys)) if keys else {}
         before = {key: window.spent_pico for key, window in windows.items()}
+        if self.again:  # only now nobody else writes under the same budgets
+            charged = self._without_known(drawer, charged)
         entry.admit(group.attempts, charged)
         if entry.refused:
             settlements = self._heard(entry, settlements)

@@ -19,6 +19,9 @@ _HOLDS = b"""\
 SELECT attempt_id, windows, hold_pico, unknown FROM budget_holds
 WHERE attempt_id IN (SELECT json_array_elements_text(CAST($1 AS json)))
 ORDER BY attempt_id FOR UPDATE"""
+_KNOWN = b"""\
+SELECT attempt_id FROM attempts
+WHERE attempt_id IN (SELECT json_array_elements_text(CAST($1 AS json)))"""
 _MAKE = b"""\
 INSERT INTO budget_windows (budget_id, window_key, updated_at)
 SELECT b.budget_id, k ->> 1, CAST($2 AS bigint) FROM json_array_elements(CAST($1 AS json)) AS k
@@ -73,6 +76,10 @@ class PostgresDrawer:
             (a, b, int(c), d == "t")
             for a, b, c, d in _rows(self._run(_HOLDS, [_json(attempt_ids)]))
         ]
+
+    def known(self, attempt_ids: Sequence[str]) -> list[str]:
+        """Those of the attempts that are written already."""
+        return [row[0] for row in _rows(self._run(_KNOWN, [_json(attempt_ids)]))]
 
     def orphans(self) -> list[str]:
         """Attempts that hold something, and whose process is gone."""

@@ -18,6 +18,7 @@ _HOLDS = (
     "SELECT attempt_id, windows, hold_pico, unknown FROM budget_holds"
     " WHERE attempt_id IN (SELECT value FROM json_each(?))"
 )
+_KNOWN = "SELECT attempt_id FROM attempts WHERE attempt_id IN (SELECT value FROM json_each(?))"
 _WINDOWS = (
     "WITH k (budget_id, window_key) AS (VALUES {})"
     " SELECT k.budget_id, k.window_key, b.cap_pico, COALESCE(w.spent_pico, 0),"
@@ -81,6 +82,11 @@ class SQLiteDrawer:
     def holds(self, attempt_ids: Sequence[str]) -> list[Hold]:
         """What these attempts hold."""
         return self._connection.execute(_HOLDS, (_text(attempt_ids),)).fetchall()
+
+    def known(self, attempt_ids: Sequence[str]) -> list[str]:
+        """Those of the attempts that are written already."""
+        rows = self._connection.execute(_KNOWN, (_text(attempt_ids),))
+        return [attempt_id for (attempt_id,) in rows]
 
     def orphans(self) -> list[str]:
         """Attempts that hold something, and whose process is gone."""
