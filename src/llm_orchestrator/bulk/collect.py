@@ -22,7 +22,7 @@ from llm_orchestrator.bulk.points import point
 from llm_orchestrator.bulk.poll import past_of
 from llm_orchestrator.catalog import cost
 from llm_orchestrator.dialects import batch
-from llm_orchestrator.errors import OrchestratorError
+from llm_orchestrator.errors import BadReplyError, OrchestratorError
 from llm_orchestrator.pipeline.batches import read_output
 from llm_orchestrator.store.bulk_items import CHUNK
 from llm_orchestrator.store.bulk_rows import ItemState, Outcome, Unit, item_no_of
@@ -338,4 +338,4 @@ def _free(result: BatchResult) -> bool:
         return False
     if error.status_code is not None:
         return error.status_code >= _REFUSED
-    return error.code != "unreadable_line" and result.outcome == "failed"
+    return not isinstance(error, BadReplyError)
