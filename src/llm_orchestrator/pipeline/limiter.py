@@ -132,8 +132,7 @@ class Limiter(Guard):
         name = f"{row.name}#{key}/{model}"
         line = self._all.get(name)
         if line is None:
-            line = Line(
-                self.keeper.desk(row.name),
+            line = self.keeper.line(
                 row.name,
                 model,
                 name,

@@ -146,8 +146,8 @@ class RateLimiter:
             if not gates and self._default is not None:
                 rules = Rules(RateLimitSettings(models={model: self._default}))
                 gates = rules.gates("", "", model)
-            line = Line(self._keeper.desk(model), "", model, model, gates, learns=False)
-            line = self._lines.setdefault(model, line)
+            line = self._keeper.line("", model, model, gates, learns=False)
+            line = self._lines.setdefault(model, line)  # another thread may have been first
         return line
 
 

@@ -54,6 +54,10 @@ class Gate:
         """What took so much has ended, and used that much; ``None``: nobody knows how long."""
         raise NotImplementedError
 
+    def alone(self) -> None:
+        """Nobody waits, and nothing is under way: that is in another process."""
+        self.queued = [0] * (HIGHEST + 1)
+
     def spare(self, amount: int, now: float) -> int:
         """How many that need so much would fit into a quarter of what is left.
 
@@ -171,6 +175,11 @@ class Slots(Gate):
         del now
         self.taken += amount
 
+    def alone(self) -> None:
+        """All are free."""
+        super().alone()
+        self.taken = 0
+
     def spare(self, amount: int, now: float) -> int:
         """Of those that are free."""
         del now
@@ -179,7 +188,7 @@ class Slots(Gate):
     def end(self, stamp: Stamp | None, took: int, used: int, seconds: float | None) -> None:
         """So many less."""
         del stamp, used
-        self.taken -= took
+        self.taken = max(0, self.taken - took)  # a parent's, in a forked process
         if seconds is not None:
             self._seconds += 0.1 * (seconds - self._seconds)
 

@@ -62,6 +62,11 @@ class Gauge(Gate):
         self._fill(now)
         self.level = min(max(self.level, remaining - self.out), float(remaining))
 
+    def alone(self) -> None:
+        """What is under way is not ours."""
+        super().alone()
+        self.out = 0
+
     def spare(self, amount: int, now: float) -> int:
         """Of what is left."""
         self._fill(now)

@@ -4,13 +4,15 @@ Thread-safe: an orchestrator may be used from several event loops, and `RateLimi
 """
 
 import asyncio
+import os
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING
+from weakref import WeakSet
 
 from llm_orchestrator.errors import ClosedError, OrchestratorError, RateLimitError
 from llm_orchestrator.pipeline.limits.desk import Desk, Waiter
@@ -36,8 +38,27 @@ class Keeper:
         self.clock = clock
         self.shared = shared
         self._desks: dict[str, Desk] = {}
+        self._lines: list[Line] = []
         self._lock = threading.Lock()
         self._closed = False
+        _ALL.add(self)
+
+    def line(
+        self,
+        provider: str,
+        model: str,
+        name: str,
+        gates: Sequence[Gate],
+        *,
+        learns: bool,
+        daily: bool = False,
+    ) -> Line:
+        """A new line at the desk of its provider."""
+        with self._lock:
+            desk = self._desks.setdefault(provider, Desk())
+            line = Line(desk, provider, model, name, gates, learns=learns, daily=daily)
+            self._lines.append(line)
+        return line
 
     # ------------------------------------------------------------ in
 
@@ -170,11 +191,6 @@ class Keeper:
                     desk.quit(waiter)
                     waiter.wake(ClosedError("the orchestrator was closed; make a new one"))
 
-    def desk(self, provider: str) -> Desk:
-        """The provider's."""
-        with self._lock:
-            return self._desks.setdefault(provider, Desk())
-
     def view(self, lines: Iterable[Line]) -> "tuple[RateLimit, ...]":
         """The limits of these lines as they stand."""
         from llm_orchestrator.pipeline.limits.view import view  # only who asks pays for it
@@ -187,6 +203,14 @@ class Keeper:
     def waiting(self) -> dict[str, int]:
         """How many wait, by provider."""
         return {name: desk.waiting for name, desk in self._desks.items()}
+
+    def after_fork(self) -> None:
+        """In a child: who waits, or is under way, is so in the parent."""
+        self._lock = threading.Lock()
+        self._desks = {name: Desk() for name in self._desks}
+        for line in self._lines:
+            line.desk = self._desks[line.provider]
+            line.alone()
 
     # ------------------------------------------------------------ inside; the lock is held below
 
@@ -302,6 +326,17 @@ class Keeper:
         with self._lock:
             desk.due = None
             self._serve(desk)
+
+
+_ALL: WeakSet[Keeper] = WeakSet()
+
+
+def _after_fork() -> None:
+    for keeper in list(_ALL):
+        keeper.after_fork()
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 def _refusal(line: Line, gate: Gate | None, wait: float) -> RateLimitError:

@@ -227,6 +227,12 @@ class Line:
                 gate.end(take.stamps[place], unused * take.need[gate.kind], 0, None)
         return unused > 0
 
+    def alone(self) -> None:
+        """In a forked process: nothing is under way here, and nobody waits."""
+        self.waiting, self.tickets, self.until = [], [], 0.0
+        for gate in self.gates:
+            gate.alone()
+
     # ------------------------------------------------------------ after it
 
     def settle(self, take: Take, used: Need, seconds: float | None) -> None:

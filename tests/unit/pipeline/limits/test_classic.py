@@ -1,6 +1,8 @@
 """`RateLimiter`: the limiter by itself, from threads and coroutines."""
 
 import asyncio
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -159,3 +161,29 @@ def test_limits_that_are_none(wrong: Any) -> None:
 def test_arguments_that_are_wrong(call: Callable[[RateLimiter], object]) -> None:
     with pytest.raises(InvalidRequestError):
         call(RateLimiter())
+
+
+FORK = """
+import os
+from llm_orchestrator import RateLimiter
+
+limiter = RateLimiter({"a": {"in_flight": 1}, "b": 2})
+limiter.check("b")
+held = limiter.acquire("a")
+child = os.fork()
+if child == 0:
+    held.release()  # it is the parent's
+    first = limiter.can_proceed("a")
+    limiter.check("a")
+    limiter.check("b")
+    full = not limiter.can_proceed("a") and not limiter.can_proceed("b")
+    os._exit(0 if first and full else 1)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+assert not limiter.can_proceed("a")
+"""
+
+
+def test_a_forked_process_has_nothing_under_way() -> None:
+    """And counts what its parent has sent within the minute."""
+    done = subprocess.run([sys.executable, "-c", FORK], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
