@@ -10,6 +10,8 @@ from llm_orchestrator.types.money import Pico, to_usd
 
 Lane: TypeAlias = Literal["batch", "online"]
 """A provider's batch, or calls in real time."""
+LaneWish: TypeAlias = Literal["auto", "batch", "online"]
+"""What the user wants; ``auto``: whatever is cheaper and in time."""
 
 SMALL = 100
 """Below so many items, single calls may do as well."""
@@ -33,6 +35,14 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
     """Of one item; ``None``: the price is unknown."""
     high_pico: Pico | None
     """Of one item at most; ``None``: nothing bounds it."""
+    answer_pico: Pico = 0
+    """What each token of the longest answer adds to that."""
+    most_output: int = 0
+    """Tokens of that answer."""
+    likely_output: int = 0
+    """Tokens of an answer as it is expected."""
+    cuts: bool = False
+    """Whether the longest answer may be made shorter: the task leaves it to us."""
     wait_s: float = 0.0
     """Until the answers are there, however many: how long the slower batches there take."""
     rate: float | None = None
@@ -55,9 +65,25 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
         """What tasks share: the provider, its model and the lane."""
         return self.provider, self.model, self.lane
 
+    def high(self, tokens: int | None = None) -> Pico | None:
+        """Of one item at most, when answers are cut to so many tokens."""
+        if self.high_pico is None or tokens is None or not self.cuts:
+            return self.high_pico
+        return self.high_pico - max(0, self.most_output - tokens) * self.answer_pico
+
     def seconds(self, items: int) -> float:
         """Until so many items are answered, if nobody else asks."""
         return self.wait_s + (items / self.rate if self.rate else 0.0)
+
+
+class Group(msgspec.Struct, frozen=True):
+    """Items of a task that may go to the same offers."""
+
+    task: str
+    items: int
+    offers: tuple[Offer, ...]
+    told: str = ""
+    """Why not to others, where the user says so."""
 
 
 class Share(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
