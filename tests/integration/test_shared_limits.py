@@ -75,6 +75,15 @@ async def test_four_processes_keep_to_one_limit(sim: Simulator, redis_url: str) 
     assert max(one["answered"] for one in found) < 30, "more than one of them has worked"
 
 
+async def test_three_processes_share_places_and_all_are_served(redis_url: str) -> None:
+    """Four places; the provider refuses more than six, for it lets go a little later than we."""
+    limits = {"models": {"gpt-4o-mini": {"in_flight": 4}}}
+    async with Simulator(in_flight=6) as sim:
+        found = await asyncio.gather(*(run(sim, redis_url, 30, **limits) for _ in range(3)))
+        assert [one["answered"] for one in found] == [30, 30, 30]
+        assert {entry["status"] for entry in sim.log()} == {200}
+
+
 async def test_requests_in_flight_of_all_processes(redis_url: str) -> None:
     one, other = process(redis_url, in_flight=3), process(redis_url, in_flight=3)
     first, second = await go(one), await go(one)
