@@ -7,11 +7,9 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
-
-import msgspec
+from typing import Any, Self
 
 from llm_orchestrator.simulator import Simulator
 from llm_orchestrator.store.bulk import BulkStore
@@ -79,7 +77,7 @@ class Crowd:
             env={**os.environ, "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"},
         )
 
-    def __enter__(self) -> "Crowd":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -165,7 +163,9 @@ class Books:
             for batch_id, cost in theirs.items()
             if cost != self.booked.get(batch_id, 0)
         ]
-        return found + [(name, cost, -1) for name, cost in self.booked.items() if name not in theirs]
+        return found + [
+            (name, cost, -1) for name, cost in self.booked.items() if name not in theirs
+        ]
 
     def figures(self) -> str:
         proofs = Counter(unit.proof for unit in self.units)
@@ -190,7 +190,7 @@ class Books:
         assert sum(item.cost_pico or 0 for item in self.items) == self.view["cost_pico"]
 
 
-def until_over(crowd: Crowd, seconds: float = 120.0) -> None:
+def until_over(crowd: Crowd) -> None:
     """Let one life come to its end."""
     pid = crowd.go()
     assert crowd.wait(pid) == 0
@@ -208,6 +208,3 @@ def randomly(crowd: Crowd, kills: int, workers: int, moments: random.Random, mos
     for pid in alive:
         assert crowd.wait(pid) == 0
     until_over(crowd)
-
-
-_ = Callable, msgspec

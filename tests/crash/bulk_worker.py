@@ -109,7 +109,7 @@ def live(spec: str) -> None:
     points.arm(spec)
     try:
         asyncio.run(Life().run())
-    except BaseException:
+    except BaseException:  # noqa: BLE001 - a child must never go on with its parent's work
         traceback.print_exc()
         sys.stderr.flush()
         os._exit(3)
