@@ -13,7 +13,7 @@ from llm_orchestrator.engine import discovery, embedding, planning, streaming, v
 from llm_orchestrator.engine.build import build
 from llm_orchestrator.engine.discovery import ProviderHealth
 from llm_orchestrator.engine.embedding import Embeddings
-from llm_orchestrator.engine.options import CacheOptions, CallOptions
+from llm_orchestrator.engine.options import CallOptions, EmbedOptions
 from llm_orchestrator.engine.planning import Plan
 from llm_orchestrator.engine.prepare import Messages, Prepared, Who, prepare, prepare_embedding
 from llm_orchestrator.engine.session import Session
@@ -128,7 +128,7 @@ class AsyncLLMOrchestrator:
         dimensions: int | None = None,
         category: str = "orchestration",
         tags: Mapping[str, str] | None = None,
-        **options: Unpack[CacheOptions],
+        **options: Unpack[EmbedOptions],
     ) -> Embeddings:
         """One vector per text. Retried, but never by another model: their vectors do not mix.
 

@@ -20,7 +20,7 @@ from llm_orchestrator.catalog.estimate import Estimate
 from llm_orchestrator.config.schema import Config
 from llm_orchestrator.engine.discovery import ProviderHealth
 from llm_orchestrator.engine.embedding import Embeddings
-from llm_orchestrator.engine.options import CacheOptions, CallOptions
+from llm_orchestrator.engine.options import CallOptions, EmbedOptions
 from llm_orchestrator.engine.planning import Plan
 from llm_orchestrator.engine.prepare import Messages
 from llm_orchestrator.engine.session import Session
@@ -263,7 +263,7 @@ class LLMOrchestrator:
         dimensions: int | None = None,
         category: str = "orchestration",
         tags: Mapping[str, str] | None = None,
-        **options: Unpack[CacheOptions],
+        **options: Unpack[EmbedOptions],
     ) -> Embeddings:
         """See `AsyncLLMOrchestrator.embed`."""
         return _portal.run(

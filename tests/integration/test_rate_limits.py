@@ -261,6 +261,8 @@ async def test_a_priority_that_is_none_is_told_before_anything_is_sent(
         await llm.send_request(HELLO, priority="urgent")  # type: ignore[arg-type]
     with pytest.raises(E.InvalidRequestError, match="priority"):
         llm.send_streaming_request(HELLO, priority=11)
+    with pytest.raises(E.InvalidRequestError, match="priority"):
+        await llm.embed("a", model="text-embedding-3-small", priority=0)
     assert sim.log() == []
 
 

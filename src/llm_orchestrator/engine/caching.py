@@ -4,7 +4,7 @@ from math import isfinite
 from typing import TYPE_CHECKING
 
 from llm_orchestrator.engine.compose import Composed
-from llm_orchestrator.engine.options import CacheOptions, CallOptions
+from llm_orchestrator.engine.options import CacheOptions, CallOptions, EmbedOptions
 from llm_orchestrator.engine.routes import Route
 from llm_orchestrator.engine.runtime import Runtime
 from llm_orchestrator.errors import InvalidRequestError
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from llm_orchestrator.pipeline.cache import Cache
 
 
-_NAMES = frozenset(CacheOptions.__annotations__)
+_NAMES = frozenset(EmbedOptions.__annotations__)
 
 
 def wish(runtime: Runtime, options: CallOptions, composed: Composed, route: Route) -> Wish | None:
@@ -40,12 +40,12 @@ def wish(runtime: Runtime, options: CallOptions, composed: Composed, route: Rout
 
 
 def wish_for_texts(
-    runtime: Runtime, options: CacheOptions, request: Request, target: tuple[Candidate, ...]
+    runtime: Runtime, options: EmbedOptions, request: Request, target: tuple[Candidate, ...]
 ) -> Wish | None:
     """`wish` for a call that wants vectors, which are kept text by text."""
     for name in options:
         if name not in _NAMES:
-            known = ", ".join(CacheOptions.__annotations__)
+            known = ", ".join(EmbedOptions.__annotations__)
             raise TypeError(f"unexpected argument {name!r}; beside its own, embed takes {known}")
     asked = _asked(runtime, options, None)
     if asked is None:

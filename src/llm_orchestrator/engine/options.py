@@ -44,6 +44,10 @@ class LineOptions(TypedDict, total=False):
     """Who goes first: 10 first, 5 by default, 1 last; or ``high``, ``normal``, ``low``."""
 
 
+class EmbedOptions(CacheOptions, LineOptions, total=False):
+    """All options of a call for vectors."""
+
+
 class CallOptions(RequestOptions, RouteOptions, CacheOptions, LineOptions, total=False):
     """All options of a call."""
 

@@ -10,7 +10,7 @@ from llm_orchestrator.engine import caching, labels, planning
 from llm_orchestrator.engine.compose import compose
 from llm_orchestrator.engine.consent import consent
 from llm_orchestrator.engine.messages import MessageLike
-from llm_orchestrator.engine.options import CacheOptions, CallOptions, RouteOptions, split
+from llm_orchestrator.engine.options import CallOptions, EmbedOptions, RouteOptions, split
 from llm_orchestrator.engine.routes import Route, Wanted, route
 from llm_orchestrator.engine.runtime import Runtime
 from llm_orchestrator.engine.seeking import as_json, facts
@@ -115,7 +115,7 @@ def _lesson(runtime: Runtime, request: Request, who: Who, routing: RouteOptions)
     return lesson(request, labels.category(who.category), who.tags)
 
 
-def prepare_embedding(runtime: Runtime, who: Who, options: CacheOptions) -> tuple[Call, Rescue]:
+def prepare_embedding(runtime: Runtime, who: Who, options: EmbedOptions) -> tuple[Call, Rescue]:
     """A call for vectors: of one candidate, as those of two models do not mix."""
     target = runtime.candidates.of(who.provider, who.model)[:1]
     call = Call(
@@ -125,5 +125,6 @@ def prepare_embedding(runtime: Runtime, who: Who, options: CacheOptions) -> tupl
         category=labels.category(who.category),
         tags=labels.tags(who.tags),
     )
+    call.priority = read_priority(options.get("priority"))
     call.wish = caching.wish_for_texts(runtime, options, call.request, target)
     return call, Rescue(target, runtime.config.retry, runtime.breaker)
