@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from msgspec import to_builtins
 from msgspec.structs import astuple
@@ -136,6 +136,8 @@ class SQLiteBackend:
     def write(self, group: Group, plan: Plan | None = None) -> Entry | None:
         """Commit all rows of the group, or none. Rows that are already there are left alone."""
         connection = self._connected()
+        if plan is None and self._written_at_once(connection, group):
+            return None
         connection.execute("BEGIN IMMEDIATE")
         try:
             entry = None
@@ -155,6 +157,16 @@ class SQLiteBackend:
             _roll_back(connection)
             raise
         return entry
+
+    def _written_at_once(self, connection: sqlite3.Connection, group: Group) -> bool:
+        """Whether the group was one statement, which is a transaction by itself."""
+        if group.settlements or group.calls or len(group.attempts) > _CHUNK:
+            return False
+        shapes = _by_shape(group.attempts)
+        if len(shapes) != 1:
+            return False
+        self._insert_shapes(connection, "attempts", shapes)
+        return True
 
     def _connected(self) -> sqlite3.Connection:
         now = time.monotonic()
@@ -178,24 +190,15 @@ class SQLiteBackend:
             return 0
 
     def _insert(self, connection: sqlite3.Connection, table: str, rows: Sequence[Row]) -> None:
-        shapes: dict[tuple[str, ...], list[object]] = {}
-        for row in rows:
-            given: dict[str, object] = to_builtins(row)
-            shape = tuple(given)
-            values = shapes.get(shape)
-            if values is None:
-                shapes[shape] = list(given.values())
-            else:
-                values += given.values()
+        self._insert_shapes(connection, table, _by_shape(rows))
+
+    def _insert_shapes(self, connection: sqlite3.Connection, table: str, shapes: "_Shapes") -> None:
         for shape, values in shapes.items():
-            start, left, width = 0, len(values) // len(shape), len(shape)
-            while left:
-                # Powers of two, so that few statements are ever prepared.
-                size = min(_CHUNK, 1 << (left.bit_length() - 1))
-                end = start + size * width
-                connection.execute(self._statement(table, shape, size), values[start:end])
-                start = end
-                left -= size
+            width = len(shape)
+            step = _CHUNK * width
+            for start in range(0, len(values), step):
+                part = values[start : start + step]
+                connection.execute(self._statement(table, shape, len(part) // width), part)
 
     def _statement(self, table: str, shape: tuple[str, ...], size: int) -> str:
         key = (table, shape, size)
@@ -264,6 +267,23 @@ class SQLiteBackend:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
+
+
+_Shapes: TypeAlias = dict[tuple[str, ...], list[object]]
+"""Values of rows one after the other, by the columns that they give."""
+
+
+def _by_shape(rows: Sequence[Row]) -> _Shapes:
+    shapes: _Shapes = {}
+    for row in rows:
+        given: dict[str, object] = to_builtins(row)
+        shape = tuple(given)
+        values = shapes.get(shape)
+        if values is None:
+            shapes[shape] = list(given.values())
+        else:
+            values += given.values()
+    return shapes
 
 
 def _roll_back(connection: sqlite3.Connection) -> None:
