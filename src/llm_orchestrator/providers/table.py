@@ -11,6 +11,13 @@ from llm_orchestrator.types.provider import Provider, Quirks, Variable, Wire
 
 _PLACE = "/projects/{project}/locations/{location}"
 _GEMINI = ("text", "functions", "vision", "ultra-long-context", "streaming", "embeddings")
+_OPENAI = Quirks(
+    unsupported=frozenset(("top_k",)),
+    count_path="/responses/input_tokens",
+    embeddings_format="base64",
+    logprobs="flag",
+)
+_AZURE_ENDPOINT = Variable(env=("AZURE_OPENAI_ENDPOINT", "AZURE_API_BASE"), needed=False)
 _RESPONSES_ONLY = Wire(
     models=r"gpt-[\d.]+-(pro|codex)|gpt-daybreak|o\d(-mini)?-(pro|deep-research)|codex-mini",
     dialect="responses",
@@ -39,11 +46,7 @@ _ROWS = (
         key_env=("OPENAI_API_KEY",),
         default_model="gpt-4o-mini",
         capability_words=("text", "functions", "vision", "streaming", "embeddings"),
-        quirks=Quirks(
-            unsupported=frozenset(("top_k",)),
-            count_path="/responses/input_tokens",
-            embeddings_format="base64",
-        ),
+        quirks=_OPENAI,
         wires=(_RESPONSES_ONLY,),
     ),
     Provider(
@@ -210,6 +213,7 @@ _ROWS = (
         words="text functions streaming embeddings",
         unsupported="user service_tier parallel_tool_calls stream_options",
         efforts="low medium high",
+        logprobs="number",
     ),
     Provider(
         name="cohere",
@@ -232,6 +236,7 @@ _ROWS = (
         keep="provider usage.cost",
         cost="usage.cost",
         reasoning_details=True,
+        logprobs="flag",
     ),
     compatible(
         "deepinfra",
@@ -243,6 +248,7 @@ _ROWS = (
         unsupported="parallel_tool_calls",
         tool_choices="auto none",
         cost="usage.estimated_cost",
+        logprobs="flag",
     ),
     # The endpoint is only needed where the configuration gives no base_url.
     compatible(
@@ -252,13 +258,12 @@ _ROWS = (
         words="text functions vision streaming embeddings",
         keys="AZURE_OPENAI_API_KEY AZURE_API_KEY",
         auth="api-key",
-        variables={
-            "endpoint": Variable(env=("AZURE_OPENAI_ENDPOINT", "AZURE_API_BASE"), needed=False)
-        },
+        variables={"endpoint": _AZURE_ENDPOINT},
         max_tokens="max_completion_tokens",
         unsupported="top_k",
         embeddings_format="base64",
         think_tags=False,
+        logprobs="flag",
     ),
     Provider(
         name="local",
@@ -297,7 +302,7 @@ _ROWS = (
         local=True,
         key_env=("VLLM_API_KEY",),
         capability_words=("text", "functions", "vision", "streaming", "embeddings"),
-        quirks=Quirks(max_tokens="max_tokens"),
+        quirks=Quirks(max_tokens="max_tokens", logprobs="flag"),
     ),
     Provider(
         name="llamacpp",

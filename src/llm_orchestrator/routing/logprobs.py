@@ -11,16 +11,6 @@ from llm_orchestrator.routing.signals import Case, Judgement, Stage
 from llm_orchestrator.types.provider import Candidate
 from llm_orchestrator.types.request import Request
 
-_ASKED: Mapping[str, Mapping[str, Any]] = {
-    "azure": {"logprobs": True},
-    "deepinfra": {"logprobs": True},
-    "openai": {"logprobs": True},
-    "openrouter": {"logprobs": True},
-    "together": {"logprobs": 1},
-    "vllm": {"logprobs": True},
-}
-"""Provider -> the field of its body; others refuse it or do not know it."""
-
 
 class Logprobs:
     """The signal: the geometric mean of the probabilities of the answer's tokens."""
@@ -36,12 +26,12 @@ class Logprobs:
         return Judgement(confidence=mean, why=f"mean probability of {len(found)} tokens")
 
     def prepare(self, request: Request, candidate: Candidate) -> Request:
-        """Asks for them where the provider is known to give them, and the model does not think."""
-        asked = _ASKED.get(candidate.provider.name)
+        """Asks for them where the provider gives them, and the model does not think."""
+        how = candidate.provider.quirks.logprobs
         thinks = candidate.model.abilities is not None and candidate.model.can("reasoning")
-        if asked is None or thinks or candidate.provider.dialect != "openai":
+        if not how or thinks:
             return request
-        extra = {**asked, **request.extra}
+        extra = {"logprobs": True if how == "flag" else 1, **request.extra}
         return msgspec.structs.replace(request, extra=extra)
 
     def needs(self, stage: Stage) -> tuple[Offer, ...]:

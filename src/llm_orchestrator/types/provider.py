@@ -69,6 +69,9 @@ class Quirks(msgspec.Struct, frozen=True, kw_only=True):
     """Whether thoughts come with a field of that name, which goes back as it came."""
     daily_requests: bool = False
     """Whether its rate-limit headers count requests per day."""
+    logprobs: Literal["", "flag", "number"] = ""
+    """How the probabilities of tokens are asked for: ``logprobs`` is true, or a number of
+    alternatives. Empty: they are not given."""
     embed_method: str = ""
     """Method that embeds texts, where it differs from the dialect's."""
     flat_count: bool = False

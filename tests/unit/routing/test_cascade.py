@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+import msgspec
 import pytest
 
 from llm_orchestrator.errors import (
@@ -14,6 +15,7 @@ from llm_orchestrator.errors import (
 from llm_orchestrator.routing import cascade
 from llm_orchestrator.routing.base import Offer
 from llm_orchestrator.routing.signals import Case, Judgement, Stage
+from llm_orchestrator.types.provider import Candidate
 from tests.unit.routing.fakes import (
     FLASH,
     GPT,
@@ -272,13 +274,35 @@ async def test_signals_of_others_are_asked() -> None:
     assert found.steps[0].why == f"{LLAMA} was judged"
 
 
+def giving(offered: Offer, how: str, *abilities: str) -> Offer:
+    """The offer, whose provider gives log probabilities when it is asked in that way."""
+    there = offered.candidate
+    provider = msgspec.structs.replace(
+        there.provider,
+        quirks=msgspec.structs.replace(there.provider.quirks, logprobs=how),
+    )
+    model = msgspec.structs.replace(there.model, abilities=frozenset(abilities) or None)
+    return msgspec.structs.replace(offered, candidate=Candidate(provider, model))
+
+
+async def test_models_that_think_are_not_asked_for_log_probabilities() -> None:
+    models = Models({MINI: "12", GPT: "13"})
+    chain = [giving(offer(MINI), "flag", "reasoning"), giving(offer(GPT), "flag", "tools")]
+    await cascade.fallback(confidence="logprobs")(request(), chain, models)
+    assert [dict(one.extra) for one in models.requests] == [{}, {"logprobs": True}]
+
+
 async def test_log_probabilities_are_asked_for_where_they_are_given() -> None:
     models = Models({LLAMA: "12", HAIKU: "13", MINI: "14", GPT: "15"})
-    chain = offers(LLAMA, HAIKU, MINI, GPT)
+    chain = [
+        giving(offer(name), how)
+        for name, how in ((LLAMA, "number"), (HAIKU, ""), (MINI, "flag"), (GPT, "flag"))
+    ]
     found = await cascade.fallback(confidence="logprobs")(request(extra={"n": 1}), chain, models)
     assert found.answer.name == GPT, "nobody gave any"
     extras = dict(zip(models.asked, (one.extra for one in models.requests), strict=True))
-    assert extras[LLAMA] == extras[HAIKU] == {"n": 1}
+    assert extras[HAIKU] == {"n": 1}
+    assert extras[LLAMA] == {"logprobs": 1, "n": 1}
     assert extras[MINI] == extras[GPT] == {"logprobs": True, "n": 1}
 
 
