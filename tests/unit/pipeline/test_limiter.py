@@ -1,6 +1,8 @@
 """The limiter as a guard, by an injected clock: in line, refused, learned, corrected."""
 
 import asyncio
+import gc
+import weakref
 from random import Random
 
 import pytest
@@ -313,3 +315,21 @@ async def test_a_large_request_uses_no_ticket(clock: Clock) -> None:
     assert one.take.need[1] > 49_000
     assert tickets
     assert line.own[0].used > 49_000  # type: ignore[attr-defined]
+
+
+async def test_a_refusal_leaves_no_circle_behind(clock: Clock) -> None:
+    """What it refers to, such as the request, is let go at once."""
+    limiter = rpm(clock, 1)
+    await go(limiter)
+    gc.collect()
+    gc.disable()
+    try:
+        for patience in (0.0, 0.01):
+            clock.pass_(60.995 if patience else 0)
+            try:
+                await go(limiter, patience=patience)
+            except E.RateLimitError as error:
+                gone = weakref.ref(error)
+            assert gone() is None
+    finally:
+        gc.enable()

@@ -71,7 +71,14 @@ class Waiter:
         """Tell it."""
         if not self.ended:
             self.ended = True
-            self.wake(error)
+            wake, self.wake = self.wake, _ignore  # which may lead back here
+            wake(error)
+
+    @property
+    def taken(self) -> Take:
+        """What it has taken, once it was let through."""
+        assert self.take is not None  # noqa: S101 - for the type checker
+        return self.take
 
     def __lt__(self, other: "Waiter") -> bool:
         return self.order < other.order
@@ -163,6 +170,10 @@ class Desk:
         waiter.gates = gates
         for gate in gates:
             gate.queued[waiter.priority] += waiter.need[gate.kind]
+
+
+def _ignore(error: OrchestratorError | None) -> None:
+    """It was told already."""
 
 
 def _head(line: Line) -> bool:

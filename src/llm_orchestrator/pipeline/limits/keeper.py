@@ -109,7 +109,12 @@ class Keeper:
         finally:
             if timer is not None:
                 timer.cancel()
-        return _taken(waiter, error)
+        if error is None:
+            return waiter.taken
+        try:
+            raise error
+        finally:
+            del error, done, wake  # the error leads to this frame: no circle
 
     def wait_here(self, line: Line, need: Need, priority: int, longest: float) -> Take:
         """`wait` for a thread, which it blocks. Other processes are not asked."""
@@ -130,7 +135,12 @@ class Keeper:
         except BaseException:
             self._abandon(waiter)
             raise
-        return _taken(waiter, told[0])
+        if (error := told.pop()) is None:
+            return waiter.taken
+        try:
+            raise error
+        finally:
+            del error  # no circle
 
     def foresee(self, line: Line, need: Need, priority: int) -> float:
         """Seconds that a caller who came now would wait."""
@@ -354,16 +364,6 @@ def _refusal(line: Line, gate: Gate | None, wait: float) -> RateLimitError:
 def _pause(soonest: float, left: float) -> float:
     """How long a thread sleeps before it looks again; others wake it if it may go before."""
     return max(0.0, min(soonest + _SOON_S, left, _LONGEST_PAUSE_S))
-
-
-def _taken(waiter: Waiter, error: OrchestratorError | None) -> Take:
-    if error is not None:
-        try:
-            raise error
-        finally:
-            del error  # no circle through this frame
-    assert waiter.take is not None  # noqa: S101 - for the type checker
-    return waiter.take
 
 
 def _call(
