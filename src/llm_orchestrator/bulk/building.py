@@ -18,7 +18,7 @@ from llm_orchestrator.store.bulk_rows import Unit, custom_id, new_work_id, prefi
 from llm_orchestrator.types.batch import BatchItem, BatchLimits, Texts
 from llm_orchestrator.types.money import Pico
 from llm_orchestrator.types.provider import Candidate
-from llm_orchestrator.types.request import Image, Request
+from llm_orchestrator.types.request import Image, Media, Request
 
 _BUFFER = 1 << 18
 _BYTES_A_TOKEN = 4
@@ -34,6 +34,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     created_at: int
     """On the run's clock."""
     most_items: int = 50_000
+    most_pico: Pico | None = None
+    """What one unit may hold at most, where it has more than one row; ``None``: no limit."""
     hours: int = 24
     """How long a batch may take at most."""
     round: int = 0
@@ -106,6 +108,9 @@ class _File:
                 f"the row has {len(line)} bytes, which is more than a whole batch may have",
                 code="too_large",
             )
+        most = most_of(request, len(line), plan.target)
+        if self.numbers and self._too_dear(most):
+            return False
         if self._out is None:
             plan.folder.mkdir(parents=True, exist_ok=True)
             self._out = self._path.open("wb", _BUFFER)
@@ -114,7 +119,6 @@ class _File:
         self.numbers.append(number)
         self._size += len(line)
         self._texts += texts
-        most = most_of(request, len(line), plan.target)
         self._hold = None if most is None or self._hold is None else self._hold + most
         return True
 
@@ -126,6 +130,10 @@ class _File:
                 limits.enqueued is None or (self._size + size) // _BYTES_A_TOKEN <= limits.enqueued
             )
         )
+
+    def _too_dear(self, most: Pico | None) -> bool:
+        cap = self._plan.most_pico
+        return not (cap is None or most is None or self._hold is None) and self._hold + most > cap
 
     def end(self) -> Built:
         """Close the file."""
@@ -175,7 +183,7 @@ def most_of(request: Request | Texts, size: int, target: Candidate) -> Pico | No
 
 def _has_images(request: Request) -> bool:
     return any(
-        isinstance(part, Image)
+        isinstance(part, Image | Media)
         for message in request.messages
         if type(message.content) is tuple
         for part in message.content
