@@ -128,9 +128,9 @@ HowSought = Annotated[
         metavar="NAME",
         show_default=False,
         help="How an answer is sought: cheapest, fastest, fallback (ask better models until an "
-        "answer convinces), ensemble, vote, judge, classic, specified, capability, weighted. Left "
-        "out: fallback over the chain mixed where several providers have a key and no model is "
-        "configured, else the active model.",
+        "answer convinces), scored (by what was learned), ensemble, vote, judge, classic, "
+        "specified, capability, weighted. Left out: fallback over the chain mixed where several "
+        "providers have a key and no model is configured, else the active model.",
         rich_help_panel=_ASKING,
     ),
 ]

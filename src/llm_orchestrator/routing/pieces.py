@@ -14,7 +14,7 @@ from zlib import crc32
 BUCKETS = 1 << 18
 """How many hashes there are."""
 _MASK = BUCKETS - 1
-_HEAD, _TAIL = 4000, 2000
+_HEAD, _TAIL = 3000, 1500
 """Characters of a long prompt that are looked at: its task stands at either end."""
 # Words of any script; digits and signs one by one, and so are characters that need no spaces
 # between words (from U+3000 on, which begin with these bytes in UTF-8).

@@ -33,15 +33,15 @@ class Guess(msgspec.Struct, frozen=True, gc=False):
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
-    """A prompt, and how right (0 to 1) two models answered it; ``None`` is unknown.
+    """A prompt, and how right (0 to 1, or a truth) two models answered it; ``None`` is unknown.
 
     Raises `ValueError` for other numbers.
     """
 
     prompt: str
     category: str | None = None
-    weak: float | None = None
-    strong: float | None = None
+    weak: float | bool | None = None
+    strong: float | bool | None = None
 
     def __post_init__(self) -> None:
         for name, value in (("weak", self.weak), ("strong", self.strong)):
@@ -137,7 +137,7 @@ def _fit(
     rows: dict[tuple[int, ...], Rows],
 ) -> Skill | None:
     """The skill of a model that answered some of the prompts; rows are shared by equal ones."""
-    labels = [(number, value) for number, value in enumerate(right) if value is not None]
+    labels = [(number, float(value)) for number, value in enumerate(right) if value is not None]
     if not labels:
         return None
     chosen = tuple(number for number, _ in labels)

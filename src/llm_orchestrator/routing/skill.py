@@ -76,7 +76,7 @@ class Skill(msgspec.Struct, frozen=True, kw_only=True):
     def estimate(self, prompt: Pieces, category: str | None = None) -> Estimate:
         """How likely the model answers the prompt right; the mean where nothing is known."""
         if self.labels < ENOUGH:
-            return Estimate(self.mean, known=False, why=f"{self.labels} labels of {ENOUGH}")
+            return Estimate(self.mean, known=False, why=f"{self.labels} of {ENOUGH} labels")
         why = f"learned from {self.labels} labels"
         if category is None:
             text, share = self._text(self.alone, prompt)

@@ -176,7 +176,7 @@ def test_two_of_several_models_are_named(llmo: Run, llmo_home: Path) -> None:
     done = llmo("route", "-p", "x")
     assert done.returncode == 2
     assert "of 3 models: name the weak and the strong one of" in done.stderr
-    assert "5 labels of 100" in llmo("route", "-p", "x", "--weak", WEAK, "--strong", STRONG).stdout
+    assert "5 of 100 labels" in llmo("route", "-p", "x", "--weak", WEAK, "--strong", STRONG).stdout
 
 
 def test_feedback_without_learning(llmo: Run, config: Path) -> None:

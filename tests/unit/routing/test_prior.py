@@ -58,7 +58,7 @@ def test_few_labels_teach_nothing_and_it_says_so() -> None:
     prior = LearnedPrior().learn(SOME[: ENOUGH - 1])
     found = prior.guess("prove by induction that", "proof")
     assert not found.known
-    assert found.why == "99 labels of 100"
+    assert found.why == "99 of 100 labels"
     assert LearnedPrior().learn(SOME[:ENOUGH]).guess("prove by induction that", "proof").known
     assert not LearnedPrior().learn([]).guess("prove by induction that", "proof").known
     assert Skill.fit([], [], []).labels == 0
@@ -133,6 +133,8 @@ def test_labels_of_different_prompts_are_put_together() -> None:
 def test_a_verdict_may_be_between(prior: LearnedPrior) -> None:
     half = LearnedPrior().learn([{**one, "weak": 0.5, "strong": 0.5} for one in SOME])
     assert half.score(SOME[0]["prompt"], category="law") == pytest.approx(0.0, abs=1e-9)
+    truths = [{**one, "weak": one["weak"] == 1, "strong": one["strong"] == 1} for one in SOME]
+    assert LearnedPrior().learn(truths).weak == prior.weak
 
 
 def test_nothing_is_learned_twice(prior: LearnedPrior) -> None:
