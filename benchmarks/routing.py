@@ -226,12 +226,12 @@ def goals(found: dict[str, list[dict[str, Any]]]) -> dict[str, bool]:
     return out
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Measures and prints."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("directory", help="where the graded answers are")
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     data = load(options.directory)
     found = {
         "confidence": judged(data),

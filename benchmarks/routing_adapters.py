@@ -3,12 +3,13 @@
 Each of `policy`, `confidence` and `pick` may learn from a directory of graded answers first
 (`fit(directory)`); without, they know nothing of the models but their names and list prices.
 `confidence` needs recorded answers for its second opinions: those of the directory that it was
-fitted with, or of ``LLMO_ROUTING_DATA``.
+fitted with, or of ``LLMO_ROUTING_DATA``, or of the program's own ``--data``.
 """
 
 import asyncio
 import os
 import re
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 
@@ -127,7 +128,7 @@ class Confidence:
     def __call__(self, prompt: str, response: str) -> float:
         """From 0 to 1."""
         if self._data is None:
-            self.fit(os.environ["LLMO_ROUTING_DATA"])
+            self.fit(os.environ.get("LLMO_ROUTING_DATA") or sys.argv[sys.argv.index("--data") + 1])
         recorded = self._recorded(prompt)
         first = next((name for name, text in recorded.items() if text == response), "unknown")
         case = Case(
