@@ -58,7 +58,7 @@ def show(outcomes: dict[str, Outcome]) -> Table:
     rows: list[tuple[str, list[object]]] = [
         ("cap", [usd_text(one.cap) for one in every]),
         ("processes killed", [one.kills for one in every]),
-        ("  attempts under way then", [one.orphans for one in every]),
+        ("  attempts left without an outcome", [one.orphans for one in every]),
         ("highest spent + held, by the window", [usd_text(one.seen.highest) for one in every]),
         ("highest, by all rows", [usd_text(one.seen.highest_by_rows) for one in every]),
         ("looked", [f"{one.seen.samples:,} times" for one in every]),

@@ -38,7 +38,7 @@ class Outcome(msgspec.Struct, kw_only=True):
     one_request: int
     """The most that one request can cost."""
     orphans: int
-    """Attempts that were under way when their process was killed."""
+    """Attempts whose outcome was lost with their process."""
     refusals: int
     hasty: int
     """Refusals of what would have fitted, had all others been settled."""
