@@ -10,6 +10,7 @@ from typing import ParamSpec, TypeVar
 from llm_orchestrator.errors import StoreError
 from llm_orchestrator.store.backend import Backend
 from llm_orchestrator.store.bulk_batches import BulkUnits
+from llm_orchestrator.store.bulk_history import BulkHistory
 from llm_orchestrator.store.bulk_items import BulkItems
 from llm_orchestrator.store.bulk_runs import BulkRuns
 from llm_orchestrator.store.connect import connect
@@ -70,6 +71,7 @@ class BulkStore:
         self.runs = BulkRuns(self._desk)
         self.items = BulkItems(self._desk)
         self.units = BulkUnits(self._desk)
+        self.history = BulkHistory(self._desk)
 
     async def do(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """What the call returns; it must not return a generator."""
