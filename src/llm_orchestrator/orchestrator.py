@@ -1,12 +1,14 @@
 """The public verbs: wiring and nothing else. `portal.LLMOrchestrator` is the same for sync code."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, Unpack
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
+from llm_orchestrator.bulk.options import ForecastOptions
 from llm_orchestrator.catalog.estimate import Estimate
 from llm_orchestrator.config.schema import Config
 from llm_orchestrator.engine import discovery, embedding, planning, streaming, verbs, verdicts
@@ -26,6 +28,16 @@ from llm_orchestrator.types.model import Model
 from llm_orchestrator.types.reply import Reply
 from llm_orchestrator.types.usage import TokenCount
 from llm_orchestrator.types.verdict import Said, Verdict
+
+if TYPE_CHECKING:
+    from llm_orchestrator.bulk.estimating import Forecast
+    from llm_orchestrator.bulk.reading import Source
+
+if TYPE_CHECKING:
+    from llm_orchestrator.bulk.asking import BulkOptions
+    from llm_orchestrator.bulk.clock import Clock
+    from llm_orchestrator.bulk.reading import Source
+    from llm_orchestrator.bulk.run import AsyncBulkRun
 
 
 class AsyncLLMOrchestrator:
@@ -183,6 +195,43 @@ class AsyncLLMOrchestrator:
         who = Who(provider=provider, model=model, chain=chain, max_cost=max_cost)
         one = self._prepare(messages, who, options)
         return planning.plan(self._runtime, one.call.request, one.route)
+
+    async def estimate_bulk(
+        self, source: "Source", **options: Unpack[ForecastOptions]
+    ) -> "Forecast":
+        """What a task would cost for all rows of a file, and what a bulk run would do.
+
+        ``source`` is a path (``-``: standard input) or an iterable of mappings; it is read once, in
+        a thread. Nothing is sent. Raises `BudgetError` when ``max_cost`` does not pay for it.
+        """
+        self._open()
+        from llm_orchestrator.bulk.estimating import told  # only bulk runs pay for templates
+
+        return await asyncio.to_thread(told, self._runtime, source, options)
+
+    async def bulk(
+        self,
+        source: "Source",
+        *,
+        clock: "Clock | str | None" = None,
+        **asked: "Unpack[BulkOptions]",
+    ) -> "AsyncBulkRun":
+        """Begin a bulk run: each row of the source is asked what the task says, once.
+
+        ``source`` is a file (CSV, JSONL, JSON, Parquet, ``-``) or an iterable of mappings; it has
+        been read when this returns. With the same ``out`` folder or ``name`` as an earlier run,
+        that one is gone on with: what was answered is not asked again. ``clock`` may be the address
+        of a simulator. Raises `ConfigError` and `InvalidRequestError` for what cannot be asked,
+        `BudgetError` when ``max_cost`` (USD) does not pay for it.
+        """
+        from llm_orchestrator.bulk.asking import wanted
+        from llm_orchestrator.bulk.opening import open_runner
+        from llm_orchestrator.bulk.run import AsyncBulkRun
+
+        self._open()
+        order = wanted(source, **asked)
+        runner = open_runner(self._runtime, clock)
+        return await AsyncBulkRun.begin(runner, order)
 
     async def feedback(self, call_id: str, verdict: Said, *, note: str | None = None) -> Verdict:
         """Say how right the answer of a call was: good, bad, or a number from 0 to 1.

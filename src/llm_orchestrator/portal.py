@@ -14,8 +14,9 @@ from decimal import Decimal
 from pathlib import Path
 from queue import SimpleQueue
 from types import TracebackType
-from typing import Any, Self, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 
+from llm_orchestrator.bulk.options import ForecastOptions
 from llm_orchestrator.catalog.estimate import Estimate
 from llm_orchestrator.config.schema import Config
 from llm_orchestrator.engine.discovery import ProviderHealth
@@ -34,6 +35,16 @@ from llm_orchestrator.types.model import Model
 from llm_orchestrator.types.reply import Reply
 from llm_orchestrator.types.usage import TokenCount
 from llm_orchestrator.types.verdict import Said, Verdict
+
+if TYPE_CHECKING:
+    from llm_orchestrator.bulk.estimating import Forecast
+    from llm_orchestrator.bulk.reading import Source
+
+if TYPE_CHECKING:
+    from llm_orchestrator.bulk.asking import BulkOptions
+    from llm_orchestrator.bulk.clock import Clock
+    from llm_orchestrator.bulk.reading import Source
+    from llm_orchestrator.bulk_run import BulkRun
 
 T = TypeVar("T")
 
@@ -328,6 +339,22 @@ class LLMOrchestrator:
                 **options,
             )
         )
+
+    def estimate_bulk(self, source: "Source", **options: Unpack[ForecastOptions]) -> "Forecast":
+        """See `AsyncLLMOrchestrator.estimate_bulk`."""
+        return _portal.run(self._core.estimate_bulk(source, **options))
+
+    def bulk(
+        self,
+        source: "Source",
+        *,
+        clock: "Clock | str | None" = None,
+        **asked: "Unpack[BulkOptions]",
+    ) -> "BulkRun":
+        """See `AsyncLLMOrchestrator.bulk`."""
+        from llm_orchestrator.bulk_run import BulkRun
+
+        return BulkRun(_portal.run(self._core.bulk(source, clock=clock, **asked)))
 
     def feedback(self, call_id: str, verdict: Said, *, note: str | None = None) -> Verdict:
         """See `AsyncLLMOrchestrator.feedback`."""

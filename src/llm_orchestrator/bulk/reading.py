@@ -137,9 +137,14 @@ def read_rows(source: Source, *, format: Format | None = None) -> Reading:
 
     The format is that of the file's ending, or what its first bytes look like.
     """
-    if format is not None and format not in set(FORMATS.values()):
-        raise InvalidRequestError(f"format: {format!r} is none of csv, jsonl, json, parquet")
-    return Reading(source, format)
+    return Reading(source, read_format(format))
+
+
+def read_format(name: str | None) -> Format | None:
+    """The format of that name; raises `InvalidRequestError`."""
+    if name is not None and name not in set(FORMATS.values()):
+        raise InvalidRequestError(f"format: {name!r} is none of csv, jsonl, json, parquet")
+    return cast("Format | None", name)
 
 
 def _path(source: object) -> Path | None:

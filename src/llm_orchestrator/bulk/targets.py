@@ -33,25 +33,25 @@ def find_targets(
     """The candidates of each task, and the split with their names (``provider/model``).
 
     ``models`` are models or providers, in a list or with commas between them; without any, those of
-    the split hold, else those of the task, else the configuration's. A task for vectors takes
+    the task hold, else those of the split, else the configuration's. A task for vectors takes
     the models that make some. Raises what resolving a name raises.
     """
     split = split or Split()
     names = _names(models)
     found: dict[str, tuple[Candidate, ...]] = {}
     for task in tasks:
-        wanted = names or [part.name for part in split.parts] or list(task.models)
-        if not wanted and task.kind == "media":
-            wanted = ["gemini"]
+        wanted = names or list(task.models)
+        if not wanted and not split.parts:
+            wanted = ["gemini"] if task.kind == "media" else []
         made = [_one(runtime, name, task) for name in wanted]
-        if not made:
-            made = [_default(runtime, task)]
-        made += [
-            one
-            for part in split.parts
-            if not any(_means(runtime, part.name, known) for known in made)
-            if (one := _one(runtime, part.name, task)) not in made
-        ]
+        for part in split.parts:
+            if not any(_means(runtime, part.name, known) for known in made):
+                made.append(_one(runtime, part.name, task))
+        if split.parts:
+            made = [
+                one for one in made if any(_means(runtime, part.name, one) for part in split.parts)
+            ]
+        made = made or [_default(runtime, task)]
         unique = list({one.name: one for one in made}.values())
         fitting = [one for one in unique if (one.model.mode == "embedding") is _embeds(task)]
         found[task.name] = tuple(fitting or unique)

@@ -80,4 +80,4 @@ def _usd(one: Offer, items: int) -> str:
 def _rounded(amount: int) -> int:
     """To three digits, for people."""
     unit: int = 10 ** max(0, len(str(amount)) - 3)
-    return amount // unit * unit
+    return (amount + unit // 2) // unit * unit

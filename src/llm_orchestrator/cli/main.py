@@ -13,6 +13,7 @@ from llm_orchestrator import __version__
 from llm_orchestrator.cli import (
     approvals,
     budgets,
+    bulk,
     cache,
     config,
     costs,
@@ -45,6 +46,7 @@ root.command("route")(route.route)
 root.command("models")(models.models)
 root.command("providers")(providers.providers)
 root.command("health")(health.health)
+root.add_typer(bulk.group, name="bulk")
 root.add_typer(costs.group, name="costs")
 root.add_typer(budgets.group, name="budgets")
 root.add_typer(cache.group, name="cache")
