@@ -36,13 +36,12 @@ class Pace(Gate):
     def slower(self, rest: float | None, now: float) -> None:
         """A request was refused, and told to come back in so many seconds.
 
-        That says when there is room again, not how much: it starts with half a second at most.
-        Several that were refused together count once.
+        That says when there is room again, not how much: it starts with half a second. Several
+        that were refused together count once.
         """
         if now >= self._slowed:
-            first = _FIRST_S if rest is None else min(rest, _FIRST_S)
             self._refused = self._every
-            self._every = min(max(self._every * _SLOWER, first, _SHORTEST_S), _LONGEST_S)
+            self._every = min(max(self._every * _SLOWER, _FIRST_S), _LONGEST_S)
             self._slowed = now + self._every
         self._next = max(self._next, now + (self._every if rest is None else rest))
 
