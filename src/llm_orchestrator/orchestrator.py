@@ -30,12 +30,9 @@ from llm_orchestrator.types.usage import TokenCount
 from llm_orchestrator.types.verdict import Said, Verdict
 
 if TYPE_CHECKING:
-    from llm_orchestrator.bulk.estimating import Forecast
-    from llm_orchestrator.bulk.reading import Source
-
-if TYPE_CHECKING:
     from llm_orchestrator.bulk.asking import BulkOptions
     from llm_orchestrator.bulk.clock import Clock
+    from llm_orchestrator.bulk.estimating import Forecast
     from llm_orchestrator.bulk.reading import Source
     from llm_orchestrator.bulk.run import AsyncBulkRun
 

@@ -142,9 +142,10 @@ def read_rows(source: Source, *, format: Format | None = None) -> Reading:
 
 def read_format(name: str | None) -> Format | None:
     """The format of that name; raises `InvalidRequestError`."""
-    if name is not None and name not in set(FORMATS.values()):
+    found = next((one for one in FORMATS.values() if one == name), None)
+    if name is not None and found is None:
         raise InvalidRequestError(f"format: {name!r} is none of csv, jsonl, json, parquet")
-    return cast("Format | None", name)
+    return found
 
 
 def _path(source: object) -> Path | None:

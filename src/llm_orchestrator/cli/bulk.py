@@ -5,11 +5,12 @@ from typing import Annotated, Any
 
 import typer
 
-from llm_orchestrator.cli import options
+from llm_orchestrator.cli import bulk_estimate, options
 
 group = typer.Typer(
     help="A file of prompts: every answer once, for the least money.", no_args_is_help=True
 )
+group.command("estimate")(bulk_estimate.estimate)
 
 Input = Annotated[
     str, typer.Argument(metavar="FILE", help="CSV, JSONL, JSON or Parquet; - is standard input.")
