@@ -57,15 +57,20 @@ async def test_a_budget_stops_calls_when_it_is_spent(sim: Simulator, llmo_home: 
 
 
 async def test_streams_and_embeddings_are_charged(sim: Simulator, llmo_home: Path) -> None:
-    async with under(sim, {"scope": "user", "subject": "ana", "cap": 1}) as llm:
+    every = {"scope": "global", "cap": 1}
+    async with under(sim, {"scope": "user", "subject": "ana", "cap": 1}, every) as llm:
         async for _ in llm.send_streaming_request(HELLO, user="ana", max_tokens=30):
             pass
         await llm.send_request(HELLO, user="bob", max_tokens=30)
         await llm.send_request(HELLO, user="ana", max_tokens=30)
+        await llm.embed(["one", "two"], model="text-embedding-3-small")
     rows = {row["attempt_id"]: row for row in table(llmo_home, "settlements")}
     hers = [row["attempt_id"] for row in table(llmo_home, "attempts") if row["user_id"] == "ana"]
     assert len(hers) == 2
-    assert windows(llmo_home) == {"user total": (sum(rows[x]["cost_pico"] for x in hers), 0, 0)}
+    assert windows(llmo_home) == {
+        "user total": (sum(rows[x]["cost_pico"] for x in hers), 0, 0),
+        "global total": (sim.ledger()["total"]["cost_pico"], 0, 0),
+    }
 
 
 async def test_who_is_too_dear_is_passed_over(sim: Simulator) -> None:
