@@ -107,6 +107,8 @@ SAME: tuple[tuple[str, str, str], ...] = (
     (OUTPUT, '{"answer": "\'abc\'"}', "abc"),
     (OUTPUT, "{'a': 1, 'b': [1, (2,)]}", '{"a":1,"b":[1,(2,)]}'),
     (OUTPUT, "{3, 1, 2}", "{1, 2, 3}"),
+    (OUTPUT, '{"reasoning": "pairs", "answer": [(1, "]"), (2,)]}', '[(1,"]"),(2,)]'),
+    (OUTPUT, "[PYTHON]\nassert f([2, 1]) == [1, 2]\n[/PYTHON]", "[1, 2]"),
     (OUTPUT, '{"answer": [1, 2]}', "[1, 2]"),
     (OUTPUT, '{"answer": true}', "True"),
     (
@@ -175,6 +177,7 @@ DIFFERENT: tuple[tuple[str, str, str], ...] = (
     (OUTPUT, "'a b'", "'a  b'"),
     (OUTPUT, "[1, 2]", "[2, 1]"),
     (OUTPUT, "['1']", "[1]"),
+    (OUTPUT, '{"answer": [(1, 2), (3', "[(1, 2)]"),
     (
         WRITE,
         "```python\ndef add(a, b):\n    return a + b\n```",

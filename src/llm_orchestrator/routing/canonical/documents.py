@@ -28,6 +28,7 @@ COMMENTS = frozenset(
 )
 """Fields that say why, not what."""
 _MOST_WORDS = 12
+_LONGEST_LITERAL = 4000
 
 MISSING: Any = object()
 """No answer is in the text; ``None`` would be JSON's null."""
@@ -48,10 +49,29 @@ def _value(text: str) -> Any:
         return _restored(value)
     if single := _SINGLE.match(text):
         return single[1]
-    if text[:1] in {'"', "'", "{", "["}:
+    if text[:1] in {"{", "[", "("}:
+        return _balanced(text)
+    if text[:1] in {'"', "'"}:
         return MISSING  # it broke off
     bare = _BARE.match(text)
     return bare[0].strip().rstrip(",") if bare else MISSING
+
+
+def _balanced(text: str) -> Any:
+    """What stands between the first bracket and its partner: a literal that is not JSON."""
+    depth, quote = 0, ""
+    for at, each in enumerate(text[:_LONGEST_LITERAL]):
+        if quote:
+            quote = "" if each == quote and text[at - 1] != "\\" else quote
+        elif each in "\"'":
+            quote = each
+        elif each in "([{":
+            depth += 1
+        elif each in ")]}":
+            depth -= 1
+            if depth == 0:
+                return text[: at + 1]
+    return MISSING
 
 
 def _restored(value: Any) -> Any:

@@ -5,6 +5,7 @@ import re
 import warnings
 
 _ASSERTION = re.compile(r"\A\s*(?:assert\s+)?[\w.]+\(.*\)\s*==\s*(.+)\Z", re.DOTALL)
+_END_TAG = re.compile(r"\s*\[/[A-Z]+\]\s*\Z")
 _FENCE = re.compile(r"```([\w+#-]*)[ \t]*\n(.*?)(?:\n```|\Z)", re.DOTALL)
 _LONGEST = 20_000
 
@@ -14,7 +15,7 @@ def literal(text: str) -> tuple[str, bool] | None:
 
     ``[1,2]`` and ``[1, 2]`` meet, ``1`` and ``1.0`` do not. What is no literal stays as it is.
     """
-    text = text.strip()
+    text = _END_TAG.sub("", text).strip()
     if found := _ASSERTION.match(text):
         text = found[1].strip()
     if not text or len(text) > _LONGEST:
