@@ -62,6 +62,15 @@ def plan(
     return msgspec.structs.replace(made, decisions=(*notes, *made.decisions))
 
 
+def fastest(demands: Sequence[Demand], offers: Sequence[Offer]) -> float:
+    """Seconds in which all of it can be done, whatever that costs.
+
+    Raises `UnsupportedError` where nobody takes a task.
+    """
+    groups = _groups([one for one in demands if one.items], list(offers), Split(), [])
+    return _soonest(groups) if groups else 0.0
+
+
 # ------------------------------------------------------------------ what may be chosen
 
 
