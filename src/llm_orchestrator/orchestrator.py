@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
-from llm_orchestrator.bulk.options import ForecastOptions
+from llm_orchestrator.bulk.options import BulkOptions, ForecastOptions
 from llm_orchestrator.catalog.estimate import Estimate
 from llm_orchestrator.config.schema import Config
 from llm_orchestrator.engine import discovery, embedding, planning, streaming, verbs, verdicts
@@ -30,7 +30,6 @@ from llm_orchestrator.types.usage import TokenCount
 from llm_orchestrator.types.verdict import Said, Verdict
 
 if TYPE_CHECKING:
-    from llm_orchestrator.bulk.asking import BulkOptions
     from llm_orchestrator.bulk.clock import Clock
     from llm_orchestrator.bulk.estimating import Forecast
     from llm_orchestrator.bulk.reading import Source
@@ -211,7 +210,7 @@ class AsyncLLMOrchestrator:
         source: "Source",
         *,
         clock: "Clock | str | None" = None,
-        **asked: "Unpack[BulkOptions]",
+        **options: Unpack[BulkOptions],
     ) -> "AsyncBulkRun":
         """Begin a bulk run: each row of the source is asked what the task says, once.
 
@@ -226,7 +225,7 @@ class AsyncLLMOrchestrator:
         from llm_orchestrator.bulk.run import AsyncBulkRun
 
         self._open()
-        order = wanted(source, **asked)
+        order = wanted(source, options)
         runner = open_runner(self._runtime, clock)
         return await AsyncBulkRun.begin(runner, order)
 

@@ -16,7 +16,7 @@ from queue import SimpleQueue
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 
-from llm_orchestrator.bulk.options import ForecastOptions
+from llm_orchestrator.bulk.options import BulkOptions, ForecastOptions
 from llm_orchestrator.catalog.estimate import Estimate
 from llm_orchestrator.config.schema import Config
 from llm_orchestrator.engine.discovery import ProviderHealth
@@ -37,14 +37,10 @@ from llm_orchestrator.types.usage import TokenCount
 from llm_orchestrator.types.verdict import Said, Verdict
 
 if TYPE_CHECKING:
-    from llm_orchestrator.bulk.estimating import Forecast
-    from llm_orchestrator.bulk.reading import Source
-
-if TYPE_CHECKING:
-    from llm_orchestrator.bulk.asking import BulkOptions
     from llm_orchestrator.bulk.clock import Clock
+    from llm_orchestrator.bulk.estimating import Forecast
+    from llm_orchestrator.bulk.face import BulkRun
     from llm_orchestrator.bulk.reading import Source
-    from llm_orchestrator.bulk_run import BulkRun
 
 T = TypeVar("T")
 
@@ -349,12 +345,12 @@ class LLMOrchestrator:
         source: "Source",
         *,
         clock: "Clock | str | None" = None,
-        **asked: "Unpack[BulkOptions]",
+        **options: Unpack[BulkOptions],
     ) -> "BulkRun":
         """See `AsyncLLMOrchestrator.bulk`."""
-        from llm_orchestrator.bulk_run import BulkRun
+        from llm_orchestrator.bulk.face import BulkRun
 
-        return BulkRun(_portal.run(self._core.bulk(source, clock=clock, **asked)))
+        return BulkRun(_portal.run(self._core.bulk(source, clock=clock, **options)), _portal.run)
 
     def feedback(self, call_id: str, verdict: Said, *, note: str | None = None) -> Verdict:
         """See `AsyncLLMOrchestrator.feedback`."""

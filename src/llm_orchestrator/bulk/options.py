@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, Literal, TypedDict
 
 from llm_orchestrator.errors import InvalidRequestError
 
@@ -29,6 +29,28 @@ class ForecastOptions(TypedDict, total=False):
     """USD that it may cost at most."""
     format: str | None
     """``csv``, ``jsonl``, ``json`` or ``parquet``; else as the input looks."""
+
+
+class BulkOptions(ForecastOptions, total=False):
+    """What a bulk run may be told beside that."""
+
+    out: str | Path | None
+    """The folder of its results; the same folder again goes on with the same run."""
+    name: str | None
+    """The same, without a folder."""
+    lane: Literal["auto", "batch", "online"]
+    retries: int
+    """Rounds for items that failed and may succeed; 2 by default."""
+    elsewhere: bool
+    """Whether the last round asks somebody else; True by default."""
+    concurrency: int
+    """Online calls in flight; 24 by default."""
+    merge: Literal["priority", "vote", "all"]
+    """Whose answer is taken where several were asked."""
+    quality: Sequence[str]
+    """Providers, the best first, for that; Claude, OpenAI and Gemini by default."""
+    tags: Mapping[str, str] | None
+    """Names and values that its rows in the ledger bear."""
 
 
 def read_span(text: str | float | None, name: str = "deadline") -> float | None:

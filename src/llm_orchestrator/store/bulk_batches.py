@@ -96,14 +96,14 @@ class BulkUnits:
             rows = list(backend.query(sql, (lane, *mine, now, self._micros(), limit)))
         return [work_id for (work_id,) in rows]
 
-    def soonest(self, run_id: str) -> int | None:
-        """When the next unit of a run is due; ``None`` when all are over."""
+    def soonest(self, run_id: str, lane: Lane = "batch") -> int | None:
+        """When the next unit of a run in a lane is due; ``None`` when all are over."""
         sql = (
             "SELECT MIN(COALESCE(next_at, 0)) FROM bulk_batches"  # noqa: S608 - our names
-            f" WHERE run_id = ? AND state IN ({_OPEN})"
+            f" WHERE run_id = ? AND lane = ? AND state IN ({_OPEN})"
         )
         with self._desk() as backend:
-            (found,) = next(backend.query(sql, (run_id,)))
+            (found,) = next(backend.query(sql, (run_id, lane)))
         return None if found is None else int(found)
 
     # ---------------------------------------------------------------- leases

@@ -8,6 +8,7 @@ import msgspec
 
 from llm_orchestrator.store.bulk_rows import ItemRow, ItemState, NewItem, Outcome
 from llm_orchestrator.store.bulk_runs import Opens
+from llm_orchestrator.types.money import Pico
 
 CHUNK = 2000
 """Rows that are written or read at a time: others wait for the store no longer than for these."""
@@ -21,7 +22,7 @@ _INSERT = (
 )
 _FINISH = (
     "UPDATE bulk_items SET state = ?, result = ?, error = ?, input_tokens = ?, output_tokens = ?,"
-    " cache_read_tokens = ?, cost_pico = ?, repaired = ?"
+    " cache_read_tokens = ?, cost_pico = ?, repaired = (repaired OR ?)"
     " WHERE run_id = ? AND item_no = ? AND work_id = ?"
 )
 
@@ -33,6 +34,17 @@ class Found(msgspec.Struct, frozen=True, gc=False):
     task: str
     user_id: str
     state: int
+
+
+class Sums(msgspec.Struct, frozen=True, gc=False):
+    """What came of the items of a unit, together."""
+
+    count: int
+    done: int
+    cost_pico: Pico | None
+    """``None`` when that of one of them is not known."""
+    input_tokens: int
+    output_tokens: int
 
 
 class BulkItems:
@@ -87,6 +99,24 @@ class BulkItems:
         with self._desk() as backend:
             return [number for (number,) in backend.query(sql, (run_id, work_id))]
 
+    def sums(self, run_id: str, work_id: str) -> Sums:
+        """What came of the items that a unit has answered."""
+        sql = (
+            "SELECT state, cost_pico, input_tokens, output_tokens FROM bulk_items"
+            " WHERE run_id = ? AND work_id = ? AND state IN (2, 3, 4)"
+        )
+        count = done = input_tokens = output_tokens = cost = 0
+        known = True
+        with self._desk() as backend:  # summed here: SQLite's SUM ends at 9.2 million USD
+            for state, amount, read, written in backend.query(sql, (run_id, work_id)):
+                count += 1
+                done += state == ItemState.DONE
+                cost += amount or 0
+                known = known and amount is not None
+                input_tokens += read or 0
+                output_tokens += written or 0
+        return Sums(count, done, cost if known else None, input_tokens, output_tokens)
+
     def counts(self, run_id: str) -> dict[tuple[str, ItemState], int]:
         """How many there are of each task in each state."""
         sql = "SELECT task, state, COUNT(*) FROM bulk_items WHERE run_id = ? GROUP BY task, state"
@@ -131,12 +161,34 @@ class BulkItems:
         with self._desk(together=True) as backend:
             backend.execute_many(sql, [(run_id, number, GONE) for number in numbers])
 
+    def refuse(self, run_id: str, outcomes: Sequence[Outcome]) -> int:
+        """Note why items that wait cannot be asked; how many."""
+        sql = (
+            "UPDATE bulk_items SET state = ?, error = ?"
+            " WHERE run_id = ? AND item_no = ? AND state = 0"
+        )
+        rows = [(int(one.state), one.error, run_id, one.item_no) for one in outcomes]
+        with self._desk(together=True) as backend:
+            return backend.execute_many(sql, rows)
+
+    def round(self, run_id: str) -> int:
+        """The round of retries that the run is in, from 0."""
+        sql = "SELECT COALESCE(MAX(round), 0) FROM bulk_items WHERE run_id = ?"
+        with self._desk() as backend:
+            (found,) = next(backend.query(sql, (run_id,)))
+        return int(found)
+
     def retry(self, run_id: str, states: Sequence[int] = (ItemState.RETRY,)) -> int:
-        """Let failed items wait again, for the next round; how many."""
+        """Let failed items wait again, for the next round; how many.
+
+        ``repaired`` of those whose answer broke the schema says that it is to be repaired: once.
+        """
         marks = ", ".join("?" * len(states))
         sql = (
-            "UPDATE bulk_items SET state = 0, round = round + 1 "  # noqa: S608 - marks only
-            f"WHERE run_id = ? AND state IN ({marks})"
+            "UPDATE bulk_items SET state = 0, round = round + 1,"  # noqa: S608 - marks only
+            " repaired = (result IS NOT NULL AND NOT repaired"
+            " AND SUBSTR(COALESCE(error, ''), 1, 11) = 'OutputError')"
+            f" WHERE run_id = ? AND state IN ({marks})"
         )
         with self._desk() as backend:
             return backend.execute(sql, (run_id, *states))

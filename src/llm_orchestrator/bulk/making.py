@@ -1,0 +1,121 @@
+"""From items that wait to units of work: files of batches, and chunks of the online lane."""
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+
+import msgspec
+
+from llm_orchestrator.bulk import building, online
+from llm_orchestrator.bulk.hands import folded
+from llm_orchestrator.bulk.mending import mended
+from llm_orchestrator.bulk.rows import RowError
+from llm_orchestrator.bulk.task import Task
+from llm_orchestrator.errors import OrchestratorError
+from llm_orchestrator.store.bulk import BulkStore
+from llm_orchestrator.store.bulk_rows import ItemRow, ItemState, Outcome
+from llm_orchestrator.types.batch import Texts
+from llm_orchestrator.types.money import Pico
+from llm_orchestrator.types.provider import Candidate
+from llm_orchestrator.types.request import Request
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True):
+    """Items of a task that go one way: the next ``count`` of those that wait; ``None``: all."""
+
+    task: Task
+    target: Candidate
+    lane: str
+    count: int | None = None
+    round: int = 0
+    most_items: int = 50_000
+    most_pico: Pico | None = None
+    """What a unit may hold at most."""
+    hours: int = 24
+
+
+class Making:
+    """Makes units of one run. All of it blocks; it is for a thread."""
+
+    def __init__(self, store: BulkStore, run_id: str, *, folder: Path, now: int) -> None:
+        self._store = store
+        self._run_id = run_id
+        self._folder = folder
+        self._now = now
+
+    def make(self, order: Order) -> int:
+        """Make the units, and put them into the store; returns how many items are in them."""
+        rows = islice(self._waiting(order.task.name), order.count)
+        return self._batches(order, rows) if order.lane == "batch" else self._chunks(order, rows)
+
+    def _batches(self, order: Order, rows: Iterator[ItemRow]) -> int:
+        plan = building.Plan(
+            run_id=self._run_id,
+            task=order.task.name,
+            target=order.target,
+            folder=self._folder,
+            created_at=self._now,
+            most_items=order.most_items,
+            most_pico=order.most_pico,
+            hours=order.hours,
+            round=order.round,
+            embeds=order.task.kind == "embedding",
+        )
+        made = 0
+        for built in building.build(plan, self._asked(order.task, rows)):
+            self._refuse(built.rejects)
+            if built.unit is not None:
+                self._store.wait(self._store.units.add, built.unit, built.numbers)
+            elif built.numbers:  # too few for a batch
+                self._chunk(order, list(built.numbers))
+            made += len(built.numbers)
+        return made
+
+    def _chunks(self, order: Order, rows: Iterator[ItemRow]) -> int:
+        made = 0
+        size = min(online.CHUNK, order.most_items)
+        while chunk := [row.item_no for row in islice(rows, size)]:
+            self._chunk(order, chunk)
+            made += len(chunk)
+        return made
+
+    def _chunk(self, order: Order, numbers: list[int]) -> None:
+        unit = online.unit_of(
+            self._run_id,
+            order.task.name,
+            order.target,
+            len(numbers),
+            round=order.round,
+            now=self._now,
+        )
+        self._store.wait(self._store.units.add, unit, numbers)
+
+    def _waiting(self, task: str) -> Iterator[ItemRow]:
+        after = -1
+        while rows := self._store.wait(
+            self._store.items.page,
+            self._run_id,
+            states=(ItemState.WAITING,),
+            task=task,
+            after=after,
+        ):
+            yield from rows
+            after = rows[-1].item_no
+
+    def _asked(self, task: Task, rows: Iterator[ItemRow]) -> Iterator[tuple[int, Request | Texts]]:
+        for row in rows:
+            try:
+                asked = task.item(msgspec.json.decode(row.row)).request
+            except RowError as error:  # it was read by another version of us
+                self._refuse([(row.item_no, error)])
+                continue
+            if row.repaired and row.result is not None and isinstance(asked, Request):
+                asked = mended(asked, row)
+            yield row.item_no, asked
+
+    def _refuse(self, rejects: Sequence[tuple[int, OrchestratorError | RowError]]) -> None:
+        if rejects:
+            outcomes = [
+                Outcome(number, ItemState.FAILED, error=folded(error)) for number, error in rejects
+            ]
+            self._store.wait(self._store.items.refuse, self._run_id, outcomes)

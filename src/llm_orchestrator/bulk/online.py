@@ -1,0 +1,300 @@
+"""The online lane: items that are answered in real time, with the same checkpoints as batches.
+
+A chunk is a unit of work like a batch, and what it has answered is written down every second or so.
+Each item is a call of its own with its attempts in the ledger; one that was answered is not asked
+again, and of a process that dies only the calls of its last second are.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from time import monotonic
+from typing import TypeAlias
+
+import msgspec
+
+from llm_orchestrator.bulk.answers import encode_answer
+from llm_orchestrator.bulk.hands import Judge, Verdict, account_of, folded
+from llm_orchestrator.bulk.mending import mended
+from llm_orchestrator.bulk.purse import Purse
+from llm_orchestrator.bulk.task import Task
+from llm_orchestrator.engine import embedding, verbs
+from llm_orchestrator.engine.prepare import Prepared
+from llm_orchestrator.engine.routes import Route
+from llm_orchestrator.engine.runtime import Runtime
+from llm_orchestrator.errors import (
+    BudgetError,
+    ClosedError,
+    InvalidRequestError,
+    OrchestratorError,
+    OutputError,
+    StoreError,
+)
+from llm_orchestrator.pipeline.attempt import Call
+from llm_orchestrator.pipeline.rescue import Rescue
+from llm_orchestrator.store.bulk import BulkStore
+from llm_orchestrator.store.bulk_rows import ItemRow, ItemState, Outcome, Unit, new_work_id
+from llm_orchestrator.types.batch import Texts
+from llm_orchestrator.types.money import Pico
+from llm_orchestrator.types.provider import Candidate
+from llm_orchestrator.types.reply import Reply, Response
+from llm_orchestrator.types.request import Message, Request
+
+CATEGORY = "bulk"
+CHUNK = 500
+"""Items of one unit."""
+_WRITTEN_EVERY_S = 1.0
+_WRITTEN_AT = 200
+Stopped: TypeAlias = Callable[[], bool]
+
+
+def unit_of(
+    run_id: str,
+    task: str,
+    target: Candidate,
+    count: int,
+    *,
+    round: int,
+    now: int,
+    hold: Pico | None = None,
+) -> Unit:
+    """A new unit of the online lane; ``now`` is in unix microseconds, ``hold`` its cost at most."""
+    work_id = new_work_id()
+    return Unit(
+        work_id=work_id,
+        run_id=run_id,
+        task=task,
+        provider=target.provider.name,
+        model=target.model.id,
+        account=account_of(target.provider),
+        lane="online",
+        round=round,
+        tag=work_id,
+        prefix="",
+        count=count,
+        created_at=now,
+        hold_pico=hold,
+    )
+
+
+class Online:
+    """Answers the items of online units: at most ``concurrency`` calls in flight, of all units."""
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        store: BulkStore,
+        *,
+        concurrency: int,
+        micros: Callable[[], int],
+        judge: Judge | None = None,
+        stopped: Stopped = lambda: False,
+    ) -> None:
+        self._runtime = runtime
+        self._store = store
+        self._concurrency = concurrency
+        self._judge = judge
+        self._stopped = stopped
+        self._micros = micros
+        self.broken: OrchestratorError | None = None
+        """What ended the last unit before its time, if anything did."""
+
+    async def answer(self, unit: Unit, task: Task, purse: Purse) -> bool:
+        """Ask what of the unit is not answered yet; False when it ended before its last item.
+
+        Those that it did not come to wait again. ``purse`` is what the unit may cost.
+        """
+        rows = await self._store.do(
+            self._store.items.page,
+            unit.run_id,
+            states=(ItemState.SENT,),
+            work_id=unit.work_id,
+            limit=max(1, unit.count),
+        )
+        target = Candidate(
+            self._runtime.directory.use(unit.provider),
+            self._runtime.catalog.resolve(unit.model, unit.provider),
+        )
+        chunk = _Chunk(unit, task, target, purse, Route(candidates=(target,), strategy=CATEGORY))
+        chunk.pile = _Pile(self._store, unit)
+        waiting = iter(rows)
+        lanes = min(self._concurrency, max(1, len(rows)))
+        try:
+            await asyncio.gather(*(self._lane(waiting, chunk) for _ in range(lanes)))
+        finally:
+            await chunk.pile.write()
+        if chunk.short:
+            await self._store.do(
+                self._store.items.leave, unit.run_id, unit.work_id, ItemState.WAITING, None
+            )
+        if not (chunk.short and self._stopped()):
+            await self.over(unit)
+        return not chunk.short
+
+    async def over(self, unit: Unit) -> None:
+        """The chunk has ended: its sums are those of what it has answered."""
+        now = self._micros()
+        sums = await self._store.do(self._store.items.sums, unit.run_id, unit.work_id)
+        await self._store.do(
+            self._store.units.over,
+            unit,
+            "collected",
+            done=sums.done,
+            failed=sums.count - sums.done,
+            count=sums.count,
+            cost_pico=sums.cost_pico,
+            realtime_pico=sums.cost_pico,
+            input_tokens=sums.input_tokens,
+            output_tokens=sums.output_tokens,
+            ended_at=now,
+            collected_at=now,
+        )
+
+    async def _lane(self, waiting: Iterator[ItemRow], chunk: "_Chunk") -> None:
+        for row in waiting:
+            if chunk.short or self._stopped():
+                chunk.short = True
+                return
+            asked = chunk.task.item(msgspec.json.decode(row.row)).request
+            if isinstance(asked, Request) and row.repaired and row.result is not None:
+                asked = mended(asked, row)
+            held = await chunk.purse.take(asked, chunk.target)
+            if held is None:
+                chunk.short = True
+                return
+            try:
+                outcome = await self._one(row, chunk, asked, held)
+            except (BudgetError, StoreError, ClosedError) as error:
+                self.broken = error
+                chunk.short = True
+                chunk.purse.give(held, 0)
+                return
+            chunk.purse.give(held, outcome.cost_pico)
+            await chunk.pile.add(outcome)
+
+    async def _one(
+        self, row: ItemRow, chunk: "_Chunk", asked: Request | Texts, held: Pico
+    ) -> Outcome:
+        """What became of one item."""
+        try:
+            if isinstance(asked, Texts):
+                return await self._vectors(row, chunk, asked)
+            return await self._text(row, chunk, asked, held)
+        except (BudgetError, StoreError, ClosedError):
+            raise
+        except OrchestratorError as error:
+            for_good = isinstance(error, InvalidRequestError) and not isinstance(error, OutputError)
+            state = ItemState.FAILED if for_good else ItemState.RETRY
+            costs = [one.cost_pico for one in error.attempts]
+            known = None if None in costs else sum(cost or 0 for cost in costs)
+            return Outcome(row.item_no, state, error=folded(error), cost_pico=known)
+
+    async def _text(self, row: ItemRow, chunk: "_Chunk", request: Request, held: Pico) -> Outcome:
+        outcome, verdict = await self._asked(row, chunk, request, held)
+        if verdict is None or verdict.state is not ItemState.RETRY or row.repaired:
+            return outcome
+        # An answer that breaks the schema is repaired once, at once.
+        bad = msgspec.structs.replace(row, result=outcome.result, error=outcome.error)
+        first = outcome.cost_pico
+        try:
+            again, verdict = await self._asked(row, chunk, mended(request, bad), held)
+        except OrchestratorError as error:
+            outcome.error = f"{outcome.error}; its repair failed: {folded(error)}"
+            return outcome
+        again.repaired = True
+        again.cost_pico = None if None in (first, again.cost_pico) else _sum(first, again.cost_pico)
+        again.input_tokens = _sum(outcome.input_tokens, again.input_tokens)
+        again.output_tokens = _sum(outcome.output_tokens, again.output_tokens)
+        return again
+
+    async def _asked(
+        self, row: ItemRow, chunk: "_Chunk", request: Request, held: Pico
+    ) -> tuple[Outcome, Verdict | None]:
+        call = self._call(request, chunk.unit, held if chunk.purse.capped else None)
+        reply = await verbs.answer(self._runtime, Prepared(call, chunk.route, None))
+        response = Response(
+            reply.parts, reply.finish_reason, reply.usage, reply.model, reply.id, extra=reply.extra
+        )
+        verdict = None if self._judge is None else self._judge(chunk.unit, row.item_no, response)
+        outcome = _outcome(row, reply, encode_answer(response, None, verdict))
+        if verdict is not None:
+            outcome.state, outcome.error = verdict.state, verdict.error
+        return outcome, verdict
+
+    async def _vectors(self, row: ItemRow, chunk: "_Chunk", asked: Texts) -> Outcome:
+        call = self._call(Request(messages=(Message("user", ""),), max_tokens=0), chunk.unit, None)
+        rescue = Rescue((chunk.target,), self._runtime.config.retry, self._runtime.breaker)
+        found = await embedding.embed(self._runtime, call, rescue, asked.texts, asked.dimensions)
+        response = Response((), "stop", found.reply.usage, found.reply.model, found.reply.id)
+        vectors = [list(vector) for vector in found.vectors]
+        return _outcome(row, found.reply, encode_answer(response, vectors))
+
+    def _call(self, request: Request, unit: Unit, cap: Pico | None) -> Call:
+        tags = {"run": unit.run_id, "task": unit.task, "work": unit.work_id}
+        return Call(
+            request,
+            session_id=unit.run_id,
+            category=CATEGORY,
+            strategy="specified",
+            user_id=request.user,
+            tags=msgspec.json.encode(tags).decode(),
+            cap=cap,
+        )
+
+
+class _Chunk:
+    """A unit while it is answered."""
+
+    pile: "_Pile"
+
+    def __init__(
+        self, unit: Unit, task: Task, target: Candidate, purse: Purse, route: Route
+    ) -> None:
+        self.unit = unit
+        self.task = task
+        self.target = target
+        self.purse = purse
+        self.route = route
+        self.short = False
+        """It ends before its last item."""
+
+
+class _Pile:
+    """Outcomes that are written together."""
+
+    def __init__(self, store: BulkStore, unit: Unit) -> None:
+        self._store = store
+        self._unit = unit
+        self._outcomes: list[Outcome] = []
+        self._written = monotonic()
+
+    async def add(self, outcome: Outcome) -> None:
+        """Keep an outcome; write all of them now and then."""
+        self._outcomes.append(outcome)
+        if len(self._outcomes) >= _WRITTEN_AT or monotonic() - self._written > _WRITTEN_EVERY_S:
+            await self.write()
+
+    async def write(self) -> None:
+        """Write what there is."""
+        outcomes: Sequence[Outcome]
+        outcomes, self._outcomes = self._outcomes, []
+        self._written = monotonic()
+        if outcomes:
+            unit = self._unit
+            await self._store.do(self._store.items.finish, unit.run_id, unit.work_id, outcomes)
+
+
+def _outcome(row: ItemRow, reply: Reply, result: bytes) -> Outcome:
+    usage = reply.usage
+    return Outcome(
+        row.item_no,
+        ItemState.DONE,
+        result=result,
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
+        cache_read_tokens=usage.cache_read_tokens,
+        cost_pico=reply.cost_pico,
+    )
+
+
+def _sum(one: int | None, other: int | None) -> int | None:
+    return None if one is None or other is None else one + other

@@ -1,0 +1,298 @@
+"""Drives a run: makes units of what waits, brings them to their end, and asks again what failed."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from llm_orchestrator.bulk import spec
+from llm_orchestrator.bulk.clock import Clock, SystemClock
+from llm_orchestrator.bulk.hands import Verdict
+from llm_orchestrator.bulk.lane import Lane
+from llm_orchestrator.bulk.making import Making
+from llm_orchestrator.bulk.sharing import Sharing
+from llm_orchestrator.bulk.task import Task
+from llm_orchestrator.bulk.tasks import load_task
+from llm_orchestrator.bulk.works import Works
+from llm_orchestrator.engine.runtime import Runtime
+from llm_orchestrator.errors import InvalidRequestError, OutputError, StoreError
+from llm_orchestrator.store.bulk import BulkStore
+from llm_orchestrator.store.bulk_rows import (
+    OPEN,
+    ItemState,
+    RunRow,
+    RunState,
+    Unit,
+    new_work_id,
+)
+from llm_orchestrator.types.reply import Response
+
+log = logging.getLogger("llm_orchestrator")
+
+_AT_ONCE = 8
+"""Units of the batch lane that are gone on with at the same time."""
+_LOOK_S = 0.5
+"""Real seconds between two looks at a run: somebody may pause it."""
+_BACKOFF_S = 30.0
+"""On the run's clock, before the first round of retries; doubles."""
+_LEASE_S = 10.0
+ENDED: tuple[RunState, ...] = ("completed", "partial", "cancelled", "failed")
+"""States of runs that nobody needs to go on with."""
+
+
+class Runner:
+    """Goes on with runs, whatever process left them where they are.
+
+    ``folder`` is where the files of batches lie. ``stop`` ends what is under way at the next
+    checkpoint; the run stays, to be gone on with.
+    """
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        store: BulkStore,
+        *,
+        folder: Path,
+        clock: Clock | None = None,
+        owner: str | None = None,
+    ) -> None:
+        self.runtime = runtime
+        self.store = store
+        self.folder = folder
+        self.clock = clock or SystemClock()
+        self.owner = owner or f"runner_{new_work_id()}"
+        self._tasks: dict[str, dict[str, Task]] = {}
+        self.stopped = False
+        self.works = Works(
+            runtime, store, folder=folder, clock=self.clock, owner=self.owner, judge=self.judge
+        )
+
+    def stop(self) -> None:
+        """End at the next checkpoint."""
+        self.stopped = True
+
+    def micros(self) -> int:
+        """The run's clock in unix microseconds."""
+        return int(self.clock.now() * 1e6)
+
+    def tasks(self, run: RunRow) -> dict[str, Task]:
+        """The tasks of a run by name."""
+        found = self._tasks.get(run.run_id)
+        if found is None:
+            made = [load_task(one) for one in spec.decode(run.spec).tasks]
+            found = self._tasks[run.run_id] = {task.name: task for task in made}
+        return found
+
+    async def row(self, run_id: str) -> RunRow:
+        """The run as it stands; raises `InvalidRequestError` where there is none."""
+        run = await self.store.do(self.store.runs.get, run_id)
+        if run is None:
+            raise InvalidRequestError(f"there is no run {run_id}; `llmo bulk status` lists them")
+        return run
+
+    async def drive(self, run_id: str) -> RunRow:
+        """Bring the run to its end, or to where it is paused or stopped; returns it as it stands.
+
+        Any process may call this at any time: while another one has the run, it is only watched.
+        """
+        await self.clock.refresh()
+        while True:
+            run = await self.row(run_id)
+            if run.state in (*ENDED, "paused", "loading") or self.stopped:
+                return run
+            if await self.store.do(self.store.runs.claim, run_id, self.owner, _LEASE_S):
+                break
+            await asyncio.sleep(_LOOK_S)
+        async with self.leased(run_id):
+            self.tasks(run)
+            return await _Drive(self, run).whole()
+
+    def judge(self, unit: Unit, number: int, response: Response) -> Verdict | None:
+        """The answer by the schema of its task."""
+        del number
+        task = self._tasks[unit.run_id][unit.task]
+        if task.parse is None or response.finish_reason == "tool_calls":
+            return None
+        try:
+            return Verdict(parsed=task.parse(response.text))
+        except OutputError as error:
+            return Verdict(ItemState.RETRY, error=f"OutputError: {error}")
+
+    @asynccontextmanager
+    async def leased(self, run_id: str) -> AsyncIterator[None]:
+        """Renew the lease of a run, and end it afterwards."""
+        task = asyncio.get_running_loop().create_task(self._renew(run_id))
+        try:
+            yield
+        finally:
+            task.cancel()
+            await self.store.do(self.store.runs.release, run_id, self.owner)
+
+    async def _renew(self, run_id: str) -> None:
+        while True:
+            await asyncio.sleep(_LEASE_S / 3)
+            try:
+                await self.store.do(self.store.runs.claim, run_id, self.owner, _LEASE_S)
+            except StoreError as error:
+                log.warning("the lease of %s cannot be renewed: %s", run_id, error)
+
+
+class _Drive:
+    """One run while this process has it."""
+
+    def __init__(self, runner: Runner, run: RunRow) -> None:
+        self._runner = runner
+        self._store = runner.store
+        self._works = runner.works
+        self._run = run
+        self._id = run.run_id
+        self._round = 0
+        self._waits = True
+        """Items may wait that are in no unit."""
+        self._retry_at: float | None = None
+        self._sharing = Sharing(runner)
+        self._lane = Lane(runner, run)
+        self._capped = ""
+        """How the cap has ended it."""
+
+    async def whole(self) -> RunRow:
+        """To its end, or to where it is to rest."""
+        now = self._runner.micros()
+        runs = self._store.runs
+        await self._store.do(
+            runs.change, self._id, among=("planned",), state="running", started_at=now
+        )
+        self._round = await self._store.do(self._store.items.round, self._id)
+        try:
+            while not self._runner.stopped:
+                self._run = await self._runner.row(self._id)
+                if self._run.state == "paused" or self._run.state in ENDED:
+                    break
+                if (state := await self._on()) is not None:
+                    await self._end(state)
+        finally:
+            await self._lane.end()
+        return await self._runner.row(self._id)
+
+    async def _on(self) -> RunState | None:
+        """One look at everything; the state that the run ends in, if it has ended."""
+        cancelling = self._run.state == "cancelling"
+        if cancelling:
+            self._lane.stop()
+            await self._cancel_units("the run was cancelled")
+        elif self._waits and not self._capped:
+            self._waits = False
+            await self._make()
+        busy = await self._advance()
+        if not cancelling and not self._capped:
+            await self._lane.look()
+        if self._lane.short:
+            self._capped, self._waits = self._lane.short, True
+        if self._lane.running:
+            await self._lane.rest(_LOOK_S)
+            self._waits = self._waits or not self._lane.running
+            return None
+        soonest = await self._store.do(self._store.units.soonest, self._id)
+        if soonest is not None:
+            if not busy:
+                if await self._stuck():
+                    return None
+                await self._rest(soonest / 1e6)
+            return None
+        if cancelling:
+            return "cancelled"
+        return await self._next()
+
+    # ---------------------------------------------------------------- what waits becomes units
+
+    async def _make(self) -> None:
+        """Units of all items that wait."""
+        counts = await self._store.do(self._store.items.counts, self._id)
+        waiting = {
+            task: count for (task, state), count in counts.items() if state is ItemState.WAITING
+        }
+        if not waiting:
+            return
+        orders = await self._sharing.orders(self._run, waiting, self._round)
+        making = Making(
+            self._store, self._id, folder=self._runner.folder, now=self._runner.micros()
+        )
+        for order in orders:
+            await asyncio.to_thread(making.make, order)
+
+    # ---------------------------------------------------------------- units go on
+
+    async def _advance(self) -> bool:
+        """Go on with the batches that are due; whether there were any."""
+        units = self._store.units
+        due = await self._store.do(
+            units.due, self._runner.micros(), run_id=self._id, limit=_AT_ONCE
+        )
+        if due:
+            after = await asyncio.gather(*(self._works.advance(work_id) for work_id in due))
+            if None in after:
+                self._waits = True
+        return bool(due)
+
+    async def _stuck(self) -> bool:
+        """Drop batches that do not fit under the cap when nothing can make room any more."""
+        open_ones = await self._store.do(self._store.units.of_run, self._id, OPEN)
+        refused = [one for one in open_ones if (one.error or "").startswith("BudgetError")]
+        if not refused or any(one.state != "prepared" or one not in refused for one in open_ones):
+            return False
+        self._capped = (refused[0].error or "").partition(": ")[2]
+        for unit in refused:
+            await self._works.cancel(unit.work_id, self._capped)
+        return True
+
+    async def _cancel_units(self, why: str) -> None:
+        for unit in await self._store.do(self._store.units.of_run, self._id, OPEN):
+            if unit.cancel_at is not None:
+                continue
+            if unit.lane == "batch":
+                await self._works.cancel(unit.work_id, why)
+            elif not self._lane.running:
+                await self._lane.drop(unit)
+
+    async def _rest(self, until: float) -> None:
+        """Until then on the run's clock, or until it is time for a look."""
+        clock = self._runner.clock
+        left = until - clock.now()
+        await clock.sleep(max(0.0, min(left, _LOOK_S * clock.speed)))
+        if left <= 0:
+            await asyncio.sleep(0.02)
+
+    # ---------------------------------------------------------------- rounds, and the end
+
+    async def _next(self) -> RunState | None:
+        """All units are over: another round, or the end."""
+        counts = await self._store.do(self._store.items.counts, self._id)
+        of = dict.fromkeys(ItemState, 0)
+        for (_, state), count in counts.items():
+            of[state] += count
+        if self._capped:
+            return "partial"
+        if of[ItemState.WAITING] or of[ItemState.SENT]:
+            self._waits = True
+            return None
+        if of[ItemState.RETRY] and self._round < spec.decode(self._run.spec).retries:
+            if self._retry_at is None:
+                self._retry_at = self._runner.clock.now() + _BACKOFF_S * 2.0**self._round
+            if self._runner.clock.now() < self._retry_at:
+                await self._rest(self._retry_at)
+                return None
+            await self._store.do(self._store.items.retry, self._id)
+            self._retry_at, self._waits = None, True
+            self._round += 1
+            return None
+        bad = sum(of.values()) - of[ItemState.DONE]
+        return "partial" if bad or self._run.rejects else "completed"
+
+    async def _end(self, state: RunState) -> None:
+        fields: dict[str, object] = {"state": state, "ended_at": self._runner.micros()}
+        if self._capped:
+            fields["error"] = f"BudgetError: {self._capped}"
+        await self._store.do(
+            self._store.runs.change, self._id, among=("running", "cancelling"), **fields
+        )
