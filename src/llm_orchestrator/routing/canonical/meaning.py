@@ -61,12 +61,7 @@ def _finite(value: float) -> bool:
 
 def _text(text: str, question: Question, *, marked: bool) -> Canonical | None:
     if question.literal:
-        found = values.literal(plain.unwrapped(text))
-        if found is None or len(found[0]) > 2000:
-            return None
-        return Canonical(
-            kind="literal", key=found[0], unit="str" if found[1] else "", marked=marked
-        )
+        return _literal(text, marked=marked)
     if len(text) > _LONGEST:
         return None
     if question.options:
@@ -79,6 +74,20 @@ def _text(text: str, question: Question, *, marked: bool) -> Canonical | None:
         return None
     if said := words.boolean(bare, alone=not question.boolean):
         return _boolean(said, marked=marked)
+    if day := words.date_key(bare):
+        return Canonical(kind="text", key=day, marked=marked)
+    return _plain_text(text, bare, question, marked=marked)
+
+
+def _literal(text: str, *, marked: bool) -> Canonical | None:
+    found = values.literal(plain.unwrapped(text))
+    if found is None or len(found[0]) > _LONGEST:
+        return None
+    return Canonical(kind="literal", key=found[0], unit="str" if found[1] else "", marked=marked)
+
+
+def _plain_text(text: str, bare: str, question: Question, *, marked: bool) -> Canonical | None:
+    """A number, a list, a formula or a few words; ``bare`` is the text without its dress."""
     math = plain.short(plain.formula(bare))
     form = _amount(math, question, marked=marked)
     if not marked:

@@ -39,6 +39,7 @@ _QUALIFIER = re.compile(
 _LEFT_SIDE = re.compile(r"[\w)}\]][^<>!=≠≤≥]*\Z")
 _SECOND = re.compile(r"\b(?:or|and)\b|[,;]", re.IGNORECASE)
 _ASIDE = re.compile(r"\s*\((?:[^()]|\([^()]*\))*\)\s*\Z")
+_AND = re.compile(r"\s*(?:,\s*(?:and\s)?|\band\b)?\s+(?=\d)", re.IGNORECASE)
 _ORDINAL = re.compile(r"\A(?:st|nd|rd|th)\b")
 _UNIT_WORDS = re.compile(r"[^\W\d]+(?:[ ./*^-]*[^\W\d]+){0,4}(?:\^\{?-?\d\}?)?\Z")
 _WORDS = {
@@ -65,6 +66,8 @@ def amount(text: str, question: Question) -> Amount | None:
     text = _right_side(_QUALIFIER.sub("", text.strip()))
     if not text or len(text) > 120:
         return None
+    if (parts := _compound(text, question)) is not None:
+        return parts
     if bare := _BARE_POWER.match(text):
         return Amount(Fraction(10) ** int(bare[2]) * (-1 if bare[1] else 1))
     found = _AMOUNT.match(text)
@@ -80,6 +83,24 @@ def amount(text: str, question: Question) -> Amount | None:
         if power:
             value, rest, places = value * 10**power, rest[scaled.end() :], None
     return _with_unit(value, places, found["before"] or "", rest, question)
+
+
+def _compound(text: str, question: Question) -> Amount | None:
+    """``2 hours and 30 minutes``: parts of one kind, as many of the first unit."""
+    parts = _AND.split(text)
+    if not 2 <= len(parts) <= 3 or not all(part[-1:].isalpha() for part in parts):
+        return None
+    total = Fraction(0)
+    first = ""
+    for part in parts:
+        one = amount(part, question)
+        first = first or (one.unit if one else "")
+        if one is None or not one.unit:
+            return None
+        if (factors := units.factors(one.unit, first)) is None:
+            return None
+        total += one.value * factors[0] / factors[1]
+    return Amount(total, first)
 
 
 def _right_side(text: str) -> str:

@@ -15,6 +15,17 @@ _SPLIT = re.compile(
     r"\s*(?:,\s*(?:and|or)\s|,(?!\d{3}(?:\D|\Z))|;|\n|\s(?:and|or|&)\s)\s*", re.IGNORECASE
 )
 _BULLET = re.compile(r"^\s*(?:[-*•]|\d{1,2}[.)])\s+", re.MULTILINE)
+_MONTHS = (
+    "january", "february", "march", "april", "may", "june", "july", "august", "september",
+    "october", "november", "december",
+)  # fmt: skip
+_MONTH = r"[A-Za-z]{3,9}"
+_DATE = re.compile(
+    rf"(?:(?P<iso>\d{{4}}-\d\d-\d\d)"
+    rf"|(?P<m1>{_MONTH})\.? (?P<d1>\d{{1,2}})(?:st|nd|rd|th)?,? (?P<y1>\d{{4}})"
+    rf"|(?:the )?(?P<d2>\d{{1,2}})(?:st|nd|rd|th)?\.?(?: of)?"
+    rf" (?P<m2>{_MONTH})\.?,? (?P<y2>\d{{4}}))"
+)
 MOST_WORDS = 8
 
 
@@ -51,6 +62,19 @@ def text_key(text: str, most: int = MOST_WORDS) -> str | None:
         return None
     key = _ARTICLE.sub("", " ".join(bare(text.casefold()).split()))
     return key if key and len(key.split()) <= most else None
+
+
+def date_key(text: str) -> str | None:
+    """A day that is written with its month in words, or as ISO 8601 has it: ``1776-07-04``."""
+    found = _DATE.fullmatch(text.strip(" ."))
+    if found is None:
+        return None
+    if found["iso"]:
+        return found["iso"]
+    said = (found["m1"] or found["m2"]).lower()
+    month = next((at for at, name in enumerate(_MONTHS, 1) if name.startswith(said)), 0)
+    day, year = int(found["d1"] or found["d2"]), int(found["y1"] or found["y2"])
+    return f"{year:04d}-{month:02d}-{day:02d}" if month and 1 <= day <= 31 else None
 
 
 def bare(text: str) -> str:
