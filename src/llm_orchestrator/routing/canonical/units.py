@@ -34,7 +34,8 @@ _OTHERS = {
     "BRL": ("BRL", "1"), "MXN": ("MXN", "1"), "SEK": ("SEK", "1"), "%point": ("%point", "1"),
 }  # fmt: skip
 _NAMES = {
-    "in": "inch", "inches": "inch", "ft": "foot", "feet": "foot", "yd": "yard", "mi": "mile", "oz": "ounce",
+    "in": "inch", "inches": "inch",
+    "ft": "foot", "feet": "foot", "yd": "yard", "mi": "mile", "oz": "ounce",
     "lb": "pound", "lbs": "pound", "min": "minute", "mins": "minute", "h": "hour", "hr": "hour",
     "hrs": "hour", "d": "day", "wk": "week", "yr": "year", "yrs": "year", "centuries": "century",
     "gal": "gallon", "tbsp": "tablespoon", "tsp": "teaspoon", "ha": "hectare", "t": "tonne",
