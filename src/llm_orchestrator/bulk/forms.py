@@ -9,6 +9,7 @@ import msgspec
 from llm_orchestrator.bulk.rows import Data, RowError
 from llm_orchestrator.bulk.task import Form
 from llm_orchestrator.bulk.templates import Template, missing
+from llm_orchestrator.config.read import nearest
 from llm_orchestrator.engine.compose import RequestOptions, compose
 from llm_orchestrator.engine.messages import read_messages
 from llm_orchestrator.errors import InvalidRequestError, OrchestratorError
@@ -19,6 +20,8 @@ _SPEAKERS = frozenset(("system", "user", "assistant"))
 _NAMES = frozenset(RequestOptions.__annotations__)
 _SAME = {"max_completion_tokens": "max_tokens", "max_output_tokens": "max_tokens"}
 """Other names that data for a provider has for our options."""
+_LINE = frozenset(("custom_id", "method", "url", "stream"))
+"""What a line of a file for batches has beside."""
 
 
 def prompt(text: Template, system: Template | None, base: Request) -> Form:
@@ -67,19 +70,35 @@ def column(name: str, system: Template | None, base: Request) -> Form:
 
 
 def as_is(base: Request, beside: frozenset[str]) -> Form:
-    """Messages and options of the row itself; the columns in ``beside`` are not for the model."""
-    strict = base.strict
+    """Messages and options of the row itself; the columns in ``beside`` are not for the model.
+
+    A line of a file for OpenAI's batches is taken, too: then its ``body`` is the row. What ``base``
+    says holds where the row says nothing.
+    """
+    fixed = {
+        name: value
+        for name in _NAMES - {"schema", "system"}
+        if (value := getattr(base, name)) not in (None, (), {})
+    }
+    beside |= _LINE
 
     def form(row: Data) -> tuple[Request, bytes]:
-        options = {_SAME.get(key, key): value for key, value in row.items() if key not in beside}
+        body = row.get("body")
+        given = body if isinstance(body, Mapping) and "custom_id" in row else row
+        options = {_SAME.get(key, key): value for key, value in given.items() if key not in beside}
         turns = options.pop("messages", None)
+        if turns is None:
+            raise missing("messages", row, "the row")
         if (wanted := options.pop("response_format", None)) is not None:
             options["schema"] = _schema_of(wanted)
         for key in options:
             if key not in _NAMES:
-                error = missing(key, sorted(_NAMES), "data")
-                raise RowError(f"{error.reason}; what only the provider knows goes under extra")
-        composed = _composed(turns, options, strict=strict)
+                hint = nearest(str(key), sorted(_NAMES))
+                extra = "what only its provider knows goes under extra"
+                raise RowError(f"nothing is known of {key!r} ({hint}; {extra})")
+        if base.schema is not None:
+            options.setdefault("schema", {"name": base.schema.name, "schema": base.schema.schema})
+        composed = _composed(turns, fixed | options)
         return composed, msgspec.json.encode(composed, order="sorted")
 
     return form
@@ -198,11 +217,9 @@ def _read(ask: Callable[..., Request], turns: Any, system: str | None) -> tuple[
     return ask(messages=read), msgspec.json.encode(read)
 
 
-def _composed(turns: Any, options: dict[str, Any], *, strict: bool) -> Request:
-    if turns is None:
-        raise missing("messages", options, "data")
+def _composed(turns: Any, options: dict[str, Any]) -> Request:
     try:
-        return compose(turns, cast("RequestOptions", options), strict=strict).request
+        return compose(turns, cast("RequestOptions", options)).request
     except OrchestratorError as error:
         raise RowError(error.message) from None
 

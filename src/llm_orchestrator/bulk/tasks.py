@@ -9,6 +9,7 @@ from typing import Any, cast, get_args
 import msgspec
 
 from llm_orchestrator.bulk import forms
+from llm_orchestrator.bulk.builtin import BUILT_IN
 from llm_orchestrator.bulk.task import Form, Task, TaskItem, TaskKind
 from llm_orchestrator.bulk.templates import Template
 from llm_orchestrator.config.read import nearest
@@ -24,12 +25,12 @@ TaskLike = str | Path | Mapping[str, Any] | Task
 
 KEYS = (
     *("name", "kind", "id", "system", "prompt", "messages", "input", "media", "schema"),
-    *("model", "models", "dimensions", "options"),
+    *("model", "models", "dimensions", "options", "as_is"),
 )
 """What a task may say."""
 _OPTIONS = tuple(sorted(set(RequestOptions.__annotations__) - {"system", "schema"}))
 _OF_KIND: dict[str, frozenset[str]] = {
-    "chat": frozenset(("system", "prompt", "messages", "schema", "options")),
+    "chat": frozenset(("system", "prompt", "messages", "schema", "options", "as_is")),
     "embedding": frozenset(("input", "dimensions")),
     "media": frozenset(("system", "prompt", "media", "schema", "options")),
 }
@@ -39,7 +40,7 @@ _VERSION = "1"
 
 
 def load_task(source: TaskLike, *, name: str | None = None) -> Task:
-    """The task in a YAML file or a mapping; a task is returned as it is.
+    """The task in a YAML file or a mapping, or the built-in one of that name.
 
     ``name`` is its name where the source has none; that of a file is the file's. Raises
     `ConfigError` with the line and the nearest key.
@@ -50,7 +51,10 @@ def load_task(source: TaskLike, *, name: str | None = None) -> Task:
         return _Reader(source, Lines(), "task", Path()).task(name)
     path = Path(source).expanduser()
     if not path.is_file():
-        raise ConfigError(f"there is no task file {path}")
+        if (known := BUILT_IN.get(str(source))) is not None:
+            return load_task(known, name=str(source))
+        own = ", ".join(BUILT_IN)
+        raise ConfigError(f"there is no task file {path}, and none that is built in ({own})")
     raw, lines = read_yaml(path)
     if not isinstance(raw, Mapping):
         raise ConfigError(f"{path}: expected keys like `prompt: ...` at the top")
@@ -98,7 +102,8 @@ class _Reader:
         form, columns = self._form(kind, base)
         spec = {key: value for key, value in raw.items() if value is not None}
         spec["name"] = self._text("name") or name or "task"
-        spec["options"] = _plain(raw.get("options") or {})
+        if options := _plain(raw.get("options") or {}):
+            spec["options"] = options
         if spec_schema is not None:
             spec["schema"] = spec_schema
         return Task(
@@ -107,7 +112,7 @@ class _Reader:
             id=self._text("id") or "id",
             model=models[0] if models else None,
             models=models,
-            options=spec["options"],
+            options=options,
             schema=schema,
             parse=parse,
             dimensions=dimensions,
@@ -133,8 +138,12 @@ class _Reader:
         used: list[Template] = []
         system = self._template("system", used)
         if kind == "embedding":
-            text = self._needed("input", used)
-            return forms.texts(text, self._raw.get("dimensions")), text.columns
+            text, size = self._needed("input", used), self._raw.get("dimensions")
+            if text.constant:  # a column's name: it may hold several texts
+                return forms.column_texts(text.text.strip(), size), frozenset((text.text.strip(),))
+            return forms.texts(text, size), text.columns
+        if self._raw.get("as_is"):
+            return self._as_is(base), frozenset(("messages",))
         turns = self._raw.get("messages")
         if turns is not None and "prompt" in self._raw:
             raise self._wrong(("messages",), "a task has a prompt or messages, not both")
@@ -151,6 +160,12 @@ class _Reader:
         if kind == "media":
             form = self._media(form, used)
         return form, frozenset().union(*(one.columns for one in used))
+
+    def _as_is(self, base: Request) -> Form:
+        beside = ("prompt", "messages", "system")
+        if other := next((key for key in beside if key in self._raw), None):
+            raise self._wrong((other,), "rows that are asked as they are have their own messages")
+        return forms.as_is(base, frozenset((self._text("id") or "id", "model")))
 
     def _media(self, words: Form, used: list[Template]) -> Form:
         shown = self._raw.get("media")
@@ -302,10 +317,7 @@ def _as_json_schema(ask: Any) -> Any:
 
 def _digest(kind: str, spec: Mapping[str, Any], schema: OutputSchema | None) -> str:
     """Of what changes an answer: not of the name, the id's column or the models."""
-    said = {
-        key: spec[key]
-        for key in ("system", "prompt", "messages", "input", "media", "dimensions", "options")
-        if key in spec
-    }
+    left_out = {"name", "kind", "id", "schema", "model", "models"}
+    said = {key: value for key, value in spec.items() if key not in left_out}
     data = msgspec.json.encode((_VERSION, kind, said, schema), order="sorted")
     return hashlib.blake2b(data, digest_size=16).hexdigest()

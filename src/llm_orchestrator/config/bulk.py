@@ -1,6 +1,6 @@
 """How bulk runs send batches, look after them, and share the work between processes."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from msgspec import Meta
 
@@ -36,6 +36,13 @@ class BulkSettings(Settings, frozen=True):
     unit_items: Annotated[
         Tokens, Meta(description="Rows of one batch at most, where its provider takes more.")
     ] = 50_000
+    job_types: Annotated[
+        dict[str, dict[str, Any]],
+        Meta(
+            description="Job types of the queue: what a task file says (`prompt`, `schema`, "
+            "`models`, ...), under a name of your own, or under that of a built-in type to replace."
+        ),
+    ] = {}
 
     @property
     def begin_within(self) -> float:

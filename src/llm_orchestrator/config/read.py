@@ -243,7 +243,7 @@ def _plain(kind: Any, marks: tuple[Any, ...], raw: object) -> Any:
         value = msgspec.convert(raw, whole, strict=False)
     except msgspec.ValidationError:
         raise Wrong(f"expected {describe(whole)}, got {_got(raw, show=kind is not str)}") from None
-    if value in {float("inf"), float("-inf")}:
+    if isinstance(value, float) and value in {float("inf"), float("-inf")}:
         raise Wrong(f"expected {describe(whole)}, got infinity")
     return value
 
