@@ -50,6 +50,7 @@ def simulator() -> Simulator:
     made.add_fault(fault="lost-reply", rate=0.15)
     made.add_fault(fault="lost-reply-reset", rate=0.1)
     made.add_fault(fault="error-after-accept", rate=0.1)
+    made.add_fault(fault="reset", on="create", rate=0.05)
     for operation in ("upload", "poll", "list", "results"):
         made.add_fault(fault="server-error", on=operation, rate=0.03)
     return made

@@ -28,7 +28,10 @@ def sim() -> Iterator[Simulator]:
         yield running
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+POSTGRES = pytest.param("postgres", marks=pytest.mark.postgres)
+
+
+@pytest.fixture
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, int]:
     """The store, and how many work at it at once."""
     if request.param == "postgres":
@@ -50,11 +53,12 @@ def tell(books: Books, record_property: Record) -> None:
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.parametrize("place", ["sqlite", POSTGRES] if LONG else ["sqlite"], indirect=True)
 def test_killed_at_every_point(crowd: Crowd, record_property: Record) -> None:
     reached = set()
     for number, point in enumerate(POINTS):
         crowd.feed(12)
-        ended = crowd.wait(crowd.go(f"{point}:{1 + number % 3}"))
+        ended = crowd.wait(crowd.go(f"{point}:{1 + number % len(crowd.names)}"))
         assert ended in {0, -signal.SIGKILL}
         if ended:
             crowd.kills += 1
@@ -66,6 +70,7 @@ def test_killed_at_every_point(crowd: Crowd, record_property: Record) -> None:
 
 
 @pytest.mark.timeout(600 + 10 * KILLS)
+@pytest.mark.parametrize("place", ["sqlite", POSTGRES], indirect=True)
 def test_killed_at_random(crowd: Crowd, place: tuple[str, int], record_property: Record) -> None:
     randomly(crowd, max(KILLS, 200) if LONG else KILLS, place[1], random.Random(7), 0.5)
     tell(Books(crowd), record_property)

@@ -32,6 +32,7 @@ from llm_orchestrator.types.money import Pico
 from llm_orchestrator.types.provider import Candidate
 
 _REFUSED = 300
+_UNANSWERED, _SUCCEEDED = 1, 2
 _GONE = frozenset((404, 410))
 _LOST_S = 86_400.0
 """So long results that are not there are asked for again."""
@@ -141,6 +142,7 @@ class Fold:
         self._day = dt.datetime.fromtimestamp(made, dt.UTC).date()
         self._numbers: Sequence[int] = ()
         self._seen = bytearray()
+        self._moved: dict[int, int] = {}
         self._chunk: list[Outcome] = []
         self._strange_file: BinaryIO | None = None
         self.done = 0
@@ -181,31 +183,33 @@ class Fold:
                 self._strange_file.close()
 
     def _take(self, result: BatchResult) -> None:
-        place = self._place(result.custom_id)
-        if place is None:
+        number = item_no_of(self._unit.prefix, result.custom_id)
+        if number is None:
             self._keep_strange(result)
             return
         self.own += 1
-        seen, succeeded = self._seen[place], result.outcome == "succeeded"
-        if seen and not (succeeded and seen == 1):
-            return  # a row that came twice: the first success counts, or else the first failure
-        if not seen and not succeeded:
-            self._seen[place] = 1
-        elif succeeded:
-            self._seen[place] = 2
-        outcome = self._outcome(self._numbers[place], result)
-        self._chunk.append(outcome)
+        if not self._first(number, succeeded=result.outcome == "succeeded"):
+            return
+        self._chunk.append(self._outcome(number, result))
         if len(self._chunk) >= CHUNK:
             self._flush()
 
-    def _place(self, custom_id: str | None) -> int | None:
-        number = item_no_of(self._unit.prefix, custom_id)
-        if number is None:
-            return None
+    def _first(self, number: int, *, succeeded: bool) -> bool:
+        """Whether the result counts: the first success of an item, or else its first failure.
+
+        Items that are in another unit by now are seen too: what they cost here was paid here.
+        """
         place = bisect_left(self._numbers, number)
-        if place == len(self._numbers) or self._numbers[place] != number:
-            return None
-        return place
+        known = place < len(self._numbers) and self._numbers[place] == number
+        seen = self._seen[place] if known else self._moved.get(number, 0)
+        if seen == _SUCCEEDED or (seen and not succeeded):
+            return False
+        state = _SUCCEEDED if succeeded else _UNANSWERED
+        if known:
+            self._seen[place] = state
+        else:
+            self._moved[number] = state
+        return True
 
     def _outcome(self, number: int, result: BatchResult) -> Outcome:
         amount = self._priced(result)
@@ -298,8 +302,8 @@ class Fold:
     def settlement(self) -> SettlementRow:
         """The batch in the ledger; its cost is unknown when that of a part of it is."""
         status, unit = self._status, self._unit
-        missing = len(self._seen) - sum(1 for seen in self._seen if seen)
-        if missing and not self._unpaid():
+        missing = unit.count - sum(map(bool, self._seen)) - len(self._moved)
+        if missing > 0 and not self._unpaid():
             self.unknown += missing
         known = self.unknown == 0
         ended = unit.ended_at or self._hands.micros()

@@ -220,4 +220,4 @@ def item_no_of(prefix: str, custom: str | None) -> int | None:
         number = int(text, 36)
     except ValueError:
         return None
-    return number if custom_id(prefix, number) == custom else None
+    return number if number >= 0 and custom_id(prefix, number) == custom else None

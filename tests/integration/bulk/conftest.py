@@ -16,8 +16,14 @@ def sim() -> Iterator[Simulator]:
         yield simulator
 
 
+@pytest.fixture
+def store_url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'ledger.db'}"
+
+
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def both(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of a store, once for each database."""
     if request.param == "postgres":
         url: str = request.getfixturevalue("postgres_url")
         return url

@@ -6,6 +6,12 @@ from llm_orchestrator.bulk.answers import decode_answer
 from llm_orchestrator.store.bulk_rows import ItemState
 from tests.integration.bulk.conftest import Open
 
+
+@pytest.fixture
+def store_url(both: str) -> str:
+    return both
+
+
 NAMES = ("openai", "anthropic", "gemini", "mistral", "together", "perplexity", "bedrock")
 
 

@@ -1,7 +1,7 @@
 """A run over the simulator: rows, units, and whoever goes on with them."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,8 @@ from llm_orchestrator.pipeline.batches import Driver
 from llm_orchestrator.simulator import Simulator
 from llm_orchestrator.store.bulk import BulkStore
 from llm_orchestrator.store.bulk_rows import ItemState, NewItem, RunRow, Unit
-from llm_orchestrator.types.batch import BatchItem, Texts
+from llm_orchestrator.store.connect import connect
+from llm_orchestrator.types.batch import Texts
 from llm_orchestrator.types.provider import Candidate
 from llm_orchestrator.types.request import Message, Request
 from tests.conformance.rows import ROWS
@@ -149,14 +150,23 @@ class World:
         states = {work_id: (await self.unit(work_id)).state for work_id in left}
         raise AssertionError(f"units are not over: {states}")
 
+    async def is_in(self, work_id: str, state: str) -> bool:
+        return (await self.unit(work_id)).state == state
+
+    async def until(self, happened: Callable[[], Awaitable[object]]) -> None:
+        """Wait until it has happened, which it does soon."""
+        for _ in range(2000):
+            if await happened():
+                return
+            await asyncio.sleep(0.01)
+        raise AssertionError("it has not happened")
+
     async def counts(self, run_id: str = "run1") -> Mapping[ItemState, int]:
         found = await self.store.do(self.store.items.counts, run_id)
         return {state: count for (_, state), count in found.items()}
 
     def booked(self) -> dict[str, int | None]:
         """What our ledger has: attempt to cost."""
-        from llm_orchestrator.store.connect import connect
-
         backend = connect(self.store.target)
         try:
             sql = "SELECT attempt_id, cost_pico FROM attempt_ledger"
@@ -167,7 +177,3 @@ class World:
     def billed(self) -> int:
         """What the simulator bills for batches."""
         return int(self.sim.batches()["cost_pico"])
-
-
-def item(number: int, prefix: str = "") -> BatchItem:
-    return BatchItem(f"{prefix}{number}", asked(number))

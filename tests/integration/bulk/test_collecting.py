@@ -1,0 +1,198 @@
+"""What comes back: partial, broken, strange or lost results, and what they cost."""
+
+import msgspec
+import pytest
+
+from llm_orchestrator.bulk import collect
+from llm_orchestrator.bulk.answers import decode_answer
+from llm_orchestrator.bulk.hands import Verdict
+from llm_orchestrator.simulator import Simulator
+from llm_orchestrator.store.bulk_rows import ItemState, Unit
+from llm_orchestrator.types.batch import Texts
+from llm_orchestrator.types.reply import Response
+from tests.integration.bulk.conftest import Open
+from tests.integration.bulk.test_sending import execute, one
+from tests.integration.bulk.world import World
+
+DONE, RETRY, WAITING = ItemState.DONE, ItemState.RETRY, ItemState.WAITING
+
+
+async def over(world: World, name: str = "openai", count: int = 120) -> Unit:
+    unit = await one(world, name, count)
+    await world.finish(unit.work_id, hours=1)
+    return await world.unit(unit.work_id)
+
+
+def errors(world: World) -> set[str]:
+    return {row.error or "" for row in world.store.items.iterate("run1", states=(3, 4))}
+
+
+@pytest.mark.parametrize("name", ["openai", "anthropic", "mistral", "together", "bedrock"])
+async def test_what_an_expired_batch_has_answered_is_kept(
+    at: Open, sim: Simulator, name: str
+) -> None:
+    world = at(name)
+    sim.add_fault(fault="batch-expired", provider=name)
+    unit = await over(world, name)
+    assert await world.counts() == {DONE: 60, RETRY: 60}
+    assert all("expired" in text for text in errors(world))
+    assert (unit.provider_state, unit.done, unit.failed) == ("expired", 60, 60)
+    assert world.booked() == {unit.work_id: unit.cost_pico}
+    assert unit.cost_pico == world.billed() > 0
+
+
+async def test_a_batch_that_failed_as_a_whole_costs_nothing(at: Open, sim: Simulator) -> None:
+    world = at("openai")
+    sim.add_fault(fault="batch-failed")
+    unit = await over(world)
+    assert await world.counts() == {RETRY: 120}
+    assert errors(world) == {"the batch failed: The batch could not be processed."}
+    assert (unit.state, unit.cost_pico) == ("collected", 0)
+    assert world.booked() == {unit.work_id: 0}
+
+
+@pytest.mark.parametrize("name", ["openai", "anthropic", "gemini"])
+async def test_rows_fail_one_by_one(at: Open, sim: Simulator, name: str) -> None:
+    world = at(name)
+    sim.add_fault(fault="item-errors", share=0.25)
+    unit = await over(world, name)
+    assert await world.counts() == {DONE: 90, RETRY: 30}
+    assert unit.cost_pico == world.billed()
+    assert await world.store.do(world.store.items.retry, "run1") == 30
+    rows = await world.store.do(world.store.items.page, "run1", states=(WAITING,))
+    assert {row.round for row in rows} == {1}
+    (again,) = await world.units(name, [row.item_no for row in rows])
+    sim.reset()
+    await world.finish(again.work_id)
+    assert await world.counts() == {DONE: 120}
+    again = await world.unit(again.work_id)
+    assert (unit.cost_pico or 0) + (again.cost_pico or 0) == world.billed()
+    assert sum(row.cost_pico or 0 for row in world.store.items.iterate("run1")) == world.billed()
+
+
+async def test_results_that_nobody_asked_for_are_counted_and_kept(at: Open, sim: Simulator) -> None:
+    world = at("openai")
+    sim.add_fault(fault="unknown-ids", share=0.5)
+    unit = await over(world)
+    assert await world.counts() == {DONE: 120}
+    assert unit.strange == 60
+    assert unit.cost_pico == world.billed()
+    (file,) = world.folder.iterdir()
+    assert file.name == f"{unit.work_id}.strange.jsonl"
+    lines = [msgspec.json.decode(line) for line in file.read_bytes().splitlines()]
+    assert len(lines) == 60
+    assert all(line["custom_id"].startswith("nobody") and line["text"] for line in lines)
+
+
+async def test_results_that_come_twice_count_once(at: Open, sim: Simulator) -> None:
+    world = at("openai")
+    sim.add_fault(fault="doubled-results", share=0.5)
+    unit = await over(world)
+    assert await world.counts() == {DONE: 120}
+    assert (unit.done, unit.strange) == (120, 0)
+    assert unit.cost_pico == world.billed()
+
+
+@pytest.mark.parametrize("fault", ["missing-results", "garbage-results"])
+async def test_what_nobody_knows_the_cost_of_is_unknown(
+    at: Open, sim: Simulator, fault: str
+) -> None:
+    world = at("openai")
+    sim.add_fault(fault=fault, share=0.5)
+    unit = await over(world)
+    assert await world.counts() == {DONE: 60, RETRY: 60}
+    assert (unit.cost_pico, unit.done) == (None, 60)
+    assert world.booked() == {unit.work_id: None}
+    rows = list(world.store.items.iterate("run1", states=(DONE,)))
+    assert sum(row.cost_pico or 0 for row in rows) > 0
+    # Its hold counts under the cap as long as nobody knows better.
+    assert await world.store.do(world.store.units.committed, "run1") == unit.hold_pico
+
+
+async def test_lost_results_are_asked_for_again_and_given_up_in_the_end(
+    at: Open, sim: Simulator
+) -> None:
+    world = at("openai")
+    sim.add_fault(fault="lost-results")
+    unit = await one(world, "openai")
+    for _ in range(12):
+        assert await world.works.advance(unit.work_id) is not None
+        sim.advance(3600)
+    found = await world.unit(unit.work_id)
+    assert found.state == "ended"
+    assert "404" in (found.error or "")
+    sim.advance(86400)
+    await world.finish(unit.work_id)
+    assert await world.counts() == {RETRY: 120}
+    assert all("its results are gone" in text for text in errors(world))
+    assert world.booked() == {unit.work_id: None}
+
+
+async def test_reading_again_comes_to_the_same(at: Open, sim: Simulator) -> None:
+    world = at("openai")
+    sim.add_fault(fault="item-errors", share=0.25)
+    unit = await one(world, "openai")
+    while (await world.unit(unit.work_id)).state != "ended":
+        await world.works.advance(unit.work_id)
+        sim.advance(3600)
+    ended = await world.unit(unit.work_id)
+    assert await collect.read(world.works.hands, ended) is None
+    first = list(world.store.items.iterate("run1")), await world.unit(unit.work_id)
+    await world.store.do(execute, world, "UPDATE bulk_batches SET state = 'ended'")
+    assert await collect.read(world.works.hands, ended) is None
+    again = list(world.store.items.iterate("run1")), await world.unit(unit.work_id)
+    assert again[0] == first[0]
+    assert again[1].cost_pico == first[1].cost_pico == world.billed()
+    assert world.booked() == {unit.work_id: world.billed()}
+
+
+async def test_an_item_that_went_on_is_left_alone_by_its_old_batch(
+    at: Open, sim: Simulator
+) -> None:
+    world = at("openai")
+    unit = await one(world, "openai", 10)
+    while (await world.unit(unit.work_id)).state != "ended":
+        await world.works.advance(unit.work_id)
+        sim.advance(3600)
+    await world.store.do(execute, world, "UPDATE bulk_items SET work_id = 'x' WHERE item_no < 4")
+    await world.finish(unit.work_id)
+    assert await world.counts() == {ItemState.SENT: 4, DONE: 6}
+    assert (await world.unit(unit.work_id)).cost_pico == world.billed()
+
+
+async def test_vectors(at: Open) -> None:
+    world = at("openai")
+    await world.run(count=5)
+    (unit,) = await world.units(
+        "openai",
+        range(5),
+        model="text-embedding-3-small",
+        make=lambda number: Texts((f"text {number}", "another")),
+        embeds=True,
+    )
+    await world.finish(unit.work_id)
+    rows = list(world.store.items.iterate("run1"))
+    answers = [decode_answer(row.result or b"") for row in rows]
+    assert all(one.vectors and len(one.vectors) == 2 for one in answers)
+    assert (await world.unit(unit.work_id)).cost_pico == world.billed() > 0
+
+
+def judge(unit: Unit, number: int, response: Response) -> Verdict | None:
+    """Takes even items, mends every fourth, and refuses odd ones."""
+    if number % 4 == 0:
+        return Verdict(parsed={"number": number}, repaired=True)
+    if number % 2:
+        return Verdict(RETRY, error=f"{unit.task}: {response.finish_reason} is not enough")
+    return None
+
+
+async def test_a_task_has_the_last_word_on_answers(at: Open) -> None:
+    world = at("openai", judge=judge)
+    unit = await over(world, count=20)
+    assert await world.counts() == {DONE: 10, RETRY: 10}
+    assert (unit.done, unit.failed) == (10, 10)
+    rows = list(world.store.items.iterate("run1"))
+    assert [row.item_no for row in rows if row.repaired] == [0, 4, 8, 12, 16]
+    assert decode_answer(rows[4].result or b"").parsed == {"number": 4}
+    assert errors(world) == {"say: stop is not enough"}
+    assert sum(row.cost_pico or 0 for row in rows) == world.billed()

@@ -1,0 +1,94 @@
+"""Units that are ended early, by whoever may."""
+
+import pytest
+
+from llm_orchestrator.simulator import Simulator
+from llm_orchestrator.store.bulk_rows import ItemState
+from tests.integration.bulk.conftest import Open
+from tests.integration.bulk.test_sending import NEVER, one
+
+DONE, WAITING = ItemState.DONE, ItemState.WAITING
+
+
+async def test_what_was_not_sent_is_simply_not(at: Open, sim: Simulator) -> None:
+    world = at("openai")
+    unit = await one(world, "openai")
+    assert await world.works.cancel(unit.work_id, "the user said so")
+    assert await world.works.advance(unit.work_id) is None
+    found = await world.unit(unit.work_id)
+    assert (found.state, found.error, found.cost_pico) == ("dropped", "the user said so", 0)
+    assert await world.counts() == {WAITING: 120}
+    assert sim.batches()["accepted"] == 0
+    assert not await world.works.cancel(unit.work_id, "again")
+
+
+@pytest.mark.parametrize("name", ["openai", "anthropic", "mistral", "together", "bedrock"])
+async def test_what_was_answered_by_then_is_kept_and_the_rest_waits(
+    at: Open, sim: Simulator, name: str
+) -> None:
+    world = at(name)
+    sim.set_batches(queue=0, item=10, validation=1)
+    unit = await one(world, name)
+    await world.works.advance(unit.work_id)
+    sim.advance(400)
+    await world.works.advance(unit.work_id)
+    assert await world.works.cancel(unit.work_id, "it would miss the deadline")
+    await world.finish(unit.work_id)
+    counts = await world.counts()
+    assert counts.keys() == {DONE, WAITING}
+    assert 0 < counts[DONE] < 120
+    found = await world.unit(unit.work_id)
+    assert (found.state, found.provider_state, found.done) == (
+        "collected",
+        "cancelled",
+        counts[DONE],
+    )
+    assert found.cost_pico == world.billed() > 0
+    assert world.booked() == {unit.work_id: found.cost_pico}
+
+
+async def test_where_nothing_can_be_ended_it_is_waited_for(at: Open) -> None:
+    world = at("openrouter")
+    unit = await one(world, "openrouter")
+    await world.works.advance(unit.work_id)
+    await world.works.cancel(unit.work_id, "late")
+    await world.finish(unit.work_id)
+    assert await world.counts() == {DONE: 120}
+
+
+async def test_one_whose_fate_is_not_known_is_looked_for_first(at: Open, sim: Simulator) -> None:
+    world = at("openai", settings=NEVER)
+    sim.set_batches(queue=3600)
+    sim.add_fault(fault="lost-reply", count=1)
+    unit = await one(world, "openai")
+    await world.works.advance(unit.work_id)
+    await world.works.cancel(unit.work_id, "late")
+    await world.finish(unit.work_id)
+    (batch,) = sim.batches()["batches"]
+    assert (batch["state"], batch["billed"]) == ("cancelled", 0)
+    assert await world.counts() == {WAITING: 120}
+    assert world.booked() == {unit.work_id: 0}
+
+
+async def test_one_that_never_arrived_is_not_sent_again(at: Open, sim: Simulator) -> None:
+    world = at("openai", "perplexity")
+    for name in ("openai", "perplexity"):
+        await world.run(run_id=name, count=3)
+        (unit,) = await world.units(name, range(3), run_id=name)
+        sim.add_fault(fault="reset", on="create", count=1)
+        await world.works.advance(unit.work_id)
+        await world.works.cancel(unit.work_id, "late")
+        await world.finish(unit.work_id, hours=0.001, steps=4000)
+        assert (await world.unit(unit.work_id)).state == "dropped"
+        assert await world.counts(name) == {WAITING: 3}
+    assert sim.batches()["accepted"] == 0
+
+
+async def test_one_that_has_ended_meanwhile_is_collected(at: Open, sim: Simulator) -> None:
+    world = at("openai")
+    unit = await one(world, "openai")
+    await world.works.advance(unit.work_id)
+    sim.advance(3600)
+    await world.works.cancel(unit.work_id, "late")
+    await world.finish(unit.work_id)
+    assert await world.counts() == {DONE: 120}
