@@ -38,6 +38,9 @@ _BYTES = 0.25
 _FADE = 0.1
 _AROUND = 256
 """What the bound of an input counts beside its text."""
+_REFUSED_SHARE = 0.1
+_OFTEN = 0.25
+"""Refusals among the last replies from which on a limit is suspected that no reply tells."""
 
 
 class Take:
@@ -76,6 +79,7 @@ class Line:
         "_daily",
         "_output",
         "_probes",
+        "_refusals",
         "blocked",
         "desk",
         "free",
@@ -115,6 +119,8 @@ class Line:
         """The gates of the configuration."""
         self.gauges: tuple[Gauge, ...] = ()
         """Those that replies told."""
+        self._refusals = 0.0
+        """The share of replies that were refusals, the last ones counting most."""
         self.pace: Pace | None = None
         """What refusals have shown that no reply tells."""
         self.gates: tuple[Gate, ...] = self.own
@@ -258,6 +264,9 @@ class Line:
         self.until = 0.0
         if rest is not None:
             self.block(rest, now)
+        self._refusals += _REFUSED_SHARE * (1 - self._refusals)
+        if self._refusals < _OFTEN:
+            return  # once is an accident, and no reason to slow everybody down
         if not any(gauge.low for gauge in self.gauges):  # which would explain it
             if self.pace is None:
                 self.pace = Pace(f"{self.name}:pace")
@@ -266,6 +275,7 @@ class Line:
 
     def answered(self) -> None:
         """A reply was none."""
+        self._refusals *= 1 - _REFUSED_SHARE
         if self.pace is not None:
             self.pace.faster()
             if self.pace.over:
