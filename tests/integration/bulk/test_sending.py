@@ -253,7 +253,7 @@ async def test_what_there_is_no_room_for_is_sent_later(at: Open, sim: Simulator,
     world = at(name)
     await world.run(count=40)
     units = await world.units(name, range(40), most=20)
-    sim.set_batches(enqueued_tokens=(units[0].size or 0) * 3 // 8)
+    sim.set_batches(enqueued_tokens=(units[0].size or 0) * 3 // 8, queue=7200)
     await world.finish(*(unit.work_id for unit in units), hours=0.2)
     assert await world.counts() == {ItemState.DONE: 40}
     assert sim.paid_twice()["items"] == 0
