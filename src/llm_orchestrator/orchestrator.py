@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from llm_orchestrator.bulk.estimating import Forecast
     from llm_orchestrator.bulk.reading import Source
     from llm_orchestrator.bulk.run import AsyncBulkRun
+    from llm_orchestrator.bulk.runner import Runner
 
 
 class AsyncLLMOrchestrator:
@@ -52,6 +53,7 @@ class AsyncLLMOrchestrator:
         transport: Transport | None = None,
     ) -> None:
         self._runtime = build(config, provider=provider, model=model, transport=transport)
+        self._runners: list[Runner] = []
 
     @property
     def session(self) -> Session:
@@ -227,6 +229,7 @@ class AsyncLLMOrchestrator:
         self._open()
         order = wanted(source, options)
         runner = open_runner(self._runtime, clock)
+        self._runners.append(runner)
         return await AsyncBulkRun.begin(runner, order)
 
     async def feedback(self, call_id: str, verdict: Said, *, note: str | None = None) -> Verdict:
@@ -278,8 +281,11 @@ class AsyncLLMOrchestrator:
     async def close(self) -> None:
         """Write what is left to the ledger and close all connections.
 
-        Calls that are under way end with `ClosedError`, and are booked.
+        Calls that are under way end with `ClosedError`, and are booked. Bulk runs stop where they
+        are, to be gone on with.
         """
+        while self._runners:
+            await self._runners.pop().close()
         if not self._runtime.closed:
             await self._runtime.close()
 

@@ -48,6 +48,8 @@ class AsyncBulkRun:
         """Drive it, if nobody in this process does."""
         if self._task is None or self._task.done():
             self._task = asyncio.get_running_loop().create_task(self._driven())
+            self._runner.driving.add(self._task)
+            self._task.add_done_callback(self._runner.driving.discard)
 
     async def _driven(self) -> RunRow:
         row = await self._runner.drive(self.run_id)

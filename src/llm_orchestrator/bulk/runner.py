@@ -64,6 +64,8 @@ class Runner:
         self.owner = owner or f"runner_{new_work_id()}"
         self._tasks: dict[str, dict[str, Task]] = {}
         self.stopped = False
+        self.driving: set[asyncio.Task[RunRow]] = set()
+        """Tasks that drive; `close` waits for them."""
         self.works = Works(
             runtime, store, folder=folder, clock=self.clock, owner=self.owner, judge=self.judge
         )
@@ -71,6 +73,13 @@ class Runner:
     def stop(self) -> None:
         """End at the next checkpoint."""
         self.stopped = True
+
+    async def close(self) -> None:
+        """Stop, wait until what is under way is written down, and let go of the store."""
+        self.stop()
+        if self.driving:
+            await asyncio.wait(self.driving)
+        await asyncio.to_thread(self.store.close)
 
     def micros(self) -> int:
         """The run's clock in unix microseconds."""

@@ -128,7 +128,8 @@ class BulkUnits:
         with self._desk() as backend:
             backend.execute(
                 "UPDATE bulk_batches SET owner = NULL, owner_until = NULL,"
-                " next_at = CASE WHEN cancel_at IS NOT NULL AND NOT ? THEN NULL ELSE ? END"
+                " next_at = CASE WHEN cancel_at IS NOT NULL AND NOT ? THEN NULL"
+                " ELSE CAST(? AS BIGINT) END"
                 " WHERE work_id = ? AND owner = ?",
                 (cancelled, next_at, work_id, owner),
             )
