@@ -251,9 +251,13 @@ class _Reader:
         ask = _plain(ask) if isinstance(ask, Mapping) else ask
         try:
             schema, parse = output_schema(ask)
+            if not isinstance(ask, Mapping):
+                # A type reads the answers, but what goes out is what can be kept: its schema.
+                ask = {"name": schema.name, "schema": _as_json_schema(ask)}
+                schema, _ = output_schema(ask)
         except OrchestratorError as error:
             raise self._wrong(("schema",), error.message) from None
-        return schema, parse, ask if isinstance(ask, Mapping) else _as_json_schema(ask)
+        return schema, parse, ask
 
     def _schema_file(self, name: str) -> Any:
         path = self._folder / Path(name).expanduser()
