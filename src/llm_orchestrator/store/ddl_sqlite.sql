@@ -378,6 +378,7 @@ CREATE TABLE bulk_nights (
   begun_at BIGINT NOT NULL,
   ended_at BIGINT,
   owner TEXT,
+  owner_until BIGINT,
   jobs BIGINT,
   PRIMARY KEY (schedule, local_date)
 );
@@ -389,6 +390,7 @@ CREATE TABLE bulk_alerts (
   action TEXT NOT NULL,
   message TEXT NOT NULL,
   raised_at BIGINT NOT NULL,
+  told_until BIGINT,
   delivered_at BIGINT,
   resolved_at BIGINT,
   PRIMARY KEY (name, subject)

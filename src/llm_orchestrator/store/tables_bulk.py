@@ -187,9 +187,13 @@ bulk_nights = Table(
     _int("begun_at", null=False),
     _int("ended_at"),
     _text("owner"),
+    _int("owner_until"),
     _int("jobs"),
 )
-"""Nights that were run: one row each, so that none runs twice, also when clocks change."""
+"""Nights that were run: one row each, so that none runs twice, also when clocks change.
+
+``owner`` and ``owner_until`` are the lease of who makes the runs; ``jobs`` is how many went out.
+"""
 
 bulk_alerts = Table(
     "bulk_alerts",
@@ -200,10 +204,14 @@ bulk_alerts = Table(
     _text("action", null=False),
     _text("message", null=False),
     _int("raised_at", null=False),
+    _int("told_until"),
     _int("delivered_at"),
     _int("resolved_at"),
 )
-"""Alerts, once for each subject (a batch, a milestone)."""
+"""Alerts, once for each subject (a batch, a milestone).
+
+``told_until`` is the lease of who tells it; others take over when it ends undelivered.
+"""
 
 bulk_callbacks = Table(
     "bulk_callbacks",

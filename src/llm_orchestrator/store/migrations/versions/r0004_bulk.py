@@ -44,9 +44,12 @@ _TABLES = {
         "job_id* job_type! provider! data:json! priority:small=5 state! queued_at:int! "
         "started_at:int ended_at:int run_id item_no:int result:json error"
     ),
-    "bulk_nights": ("schedule* local_date* begun_at:int! ended_at:int owner jobs:int"),
+    "bulk_nights": (
+        "schedule* local_date* begun_at:int! ended_at:int owner owner_until:int jobs:int"
+    ),
     "bulk_alerts": (
-        "name* subject* severity! action! message! raised_at:int! delivered_at:int resolved_at:int"
+        "name* subject* severity! action! message! raised_at:int! told_until:int "
+        "delivered_at:int resolved_at:int"
     ),
     "bulk_callbacks": (
         "callback_id* run_id! kind! target! body:json! tries:small=0 next_at:int! "
