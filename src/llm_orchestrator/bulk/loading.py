@@ -1,11 +1,13 @@
 """From the rows of the input to the items of a run: what was loaded before is not asked again."""
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 
 import msgspec
 
 from llm_orchestrator.bulk.rows import Reject, Row, RowError
+from llm_orchestrator.bulk.targets import Targets
 from llm_orchestrator.bulk.task import Task
 from llm_orchestrator.store.bulk import BulkStore
 from llm_orchestrator.store.bulk_rows import ItemState, NewItem
@@ -37,13 +39,17 @@ def load(
     tasks: Sequence[Task],
     rows: Iterable[Row],
     reject: Callable[[Reject], None],
+    each: Targets | None = None,
 ) -> Loaded:
-    """Bring the rows into the store; blocks, a chunk at a time, so that memory stays flat."""
+    """Bring the rows into the store; blocks, a chunk at a time, so that memory stays flat.
+
+    With ``each``, every row is asked of all candidates of its task.
+    """
     told = Loaded()
     number = store.wait(store.items.last, run_id) + 1
     seen = bytearray(number)
     for chunk in _chunks(rows):
-        items = list(_items(chunk, tasks, told, reject))
+        items = list(_items(chunk, tasks, told, reject, each))
         known = store.wait(store.items.known, run_id, [item.digest for item in items])
         new: list[NewItem] = []
         kept: list[int] = []
@@ -69,7 +75,11 @@ def load(
 
 
 def _items(
-    rows: Sequence[Row], tasks: Sequence[Task], told: Loaded, reject: Callable[[Reject], None]
+    rows: Sequence[Row],
+    tasks: Sequence[Task],
+    told: Loaded,
+    reject: Callable[[Reject], None],
+    each: Targets | None,
 ) -> Iterator[NewItem]:
     for row in rows:
         told.rows += 1
@@ -85,8 +95,19 @@ def _items(
             except RowError as error:
                 told.rejected += 1
                 reject(Reject(row.number, error.reason, error.code, task.name, row=row.data))
-            else:
-                yield NewItem(-1, task.name, item.user_id, item.digest, data, ItemState.WAITING)
+                continue
+            new = NewItem(-1, task.name, item.user_id, item.digest, data, ItemState.WAITING)
+            if each is None:
+                yield new
+                continue
+            for target in each[task.name]:
+                seed = f"{item.digest}{target.name}".encode()
+                yield msgspec.structs.replace(
+                    new,
+                    digest=hashlib.blake2b(seed, digest_size=16).hexdigest(),
+                    provider=target.provider.name,
+                    model=target.model.id,
+                )
 
 
 def _chunks(rows: Iterable[Row]) -> Iterator[list[Row]]:

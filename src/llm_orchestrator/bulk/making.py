@@ -13,6 +13,7 @@ from llm_orchestrator.bulk.rows import RowError
 from llm_orchestrator.bulk.task import Task
 from llm_orchestrator.errors import OrchestratorError
 from llm_orchestrator.store.bulk import BulkStore
+from llm_orchestrator.store.bulk_items import Waiting
 from llm_orchestrator.store.bulk_rows import ItemRow, ItemState, Outcome
 from llm_orchestrator.types.batch import Texts
 from llm_orchestrator.types.money import Pico
@@ -26,6 +27,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     task: Task
     target: Candidate
     lane: str
+    past: Waiting | None = None
+    """Only those with this past."""
     count: int | None = None
     round: int = 0
     most_items: int = 50_000
@@ -45,7 +48,7 @@ class Making:
 
     def make(self, order: Order) -> int:
         """Make the units, and put them into the store; returns how many items are in them."""
-        rows = islice(self._waiting(order.task.name), order.count)
+        rows = islice(self._waiting(order), order.count)
         return self._batches(order, rows) if order.lane == "batch" else self._chunks(order, rows)
 
     def _batches(self, order: Order, rows: Iterator[ItemRow]) -> int:
@@ -90,13 +93,14 @@ class Making:
         )
         self._store.wait(self._store.units.add, unit, numbers)
 
-    def _waiting(self, task: str) -> Iterator[ItemRow]:
+    def _waiting(self, order: Order) -> Iterator[ItemRow]:
         after = -1
         while rows := self._store.wait(
             self._store.items.page,
             self._run_id,
             states=(ItemState.WAITING,),
-            task=task,
+            task=order.task.name,
+            past=order.past,
             after=after,
         ):
             yield from rows

@@ -1,24 +1,26 @@
 """From what a user asks for to a run in the store: a new one, or the one that is gone on with."""
 
 import asyncio
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import msgspec
 
-from llm_orchestrator.bulk import spec
+from llm_orchestrator.bulk import foresight, spec
+from llm_orchestrator.bulk.hands import folded
 from llm_orchestrator.bulk.loading import Loaded, load
 from llm_orchestrator.bulk.reading import Format, Source, read_rows
 from llm_orchestrator.bulk.rows import Reject
 from llm_orchestrator.bulk.runner import Runner
 from llm_orchestrator.bulk.sampling import Sampler
 from llm_orchestrator.bulk.screening import screened, within
+from llm_orchestrator.bulk.sharing import Sharing
 from llm_orchestrator.bulk.spec import RunSpec
 from llm_orchestrator.bulk.split import Split
+from llm_orchestrator.bulk.targets import Targets, find_targets
 from llm_orchestrator.bulk.task import Task
-from llm_orchestrator.errors import InvalidRequestError
+from llm_orchestrator.errors import InvalidRequestError, OrchestratorError
 from llm_orchestrator.store.bulk_rows import RunRow, new_work_id
 from llm_orchestrator.types.money import Pico
 
@@ -58,9 +60,13 @@ async def found(runner: Runner, wanted: Wanted) -> RunRow | None:
 async def place(runner: Runner, wanted: Wanted) -> tuple[RunRow, Loaded]:
     """Bring a run and its items into the store; it is not driven yet.
 
-    Raises `InvalidRequestError` for an input that cannot be read at all, or has no rows.
+    Raises `InvalidRequestError` for an input that cannot be read at all or has no rows, and
+    `BudgetError` when the cap does not pay for what waits: nothing was asked then.
     """
-    _check(runner, wanted)
+    targets, _ = find_targets(
+        runner.runtime, wanted.tasks, wanted.spec.models, Split.read(wanted.spec.split)
+    )
+    await runner.clock.refresh()
     now = runner.micros()
     runs, do = runner.store.runs, runner.store.do
     run = await found(runner, wanted)
@@ -80,45 +86,88 @@ async def place(runner: Runner, wanted: Wanted) -> tuple[RunRow, Loaded]:
         await asyncio.sleep(0.2)
     async with runner.leased(run.run_id):
         await do(runs.change, run.run_id, state="loading", error=None, ended_at=None, **fields)
-        told = await _loaded(runner, wanted, run.run_id)
-        counts = await do(runner.store.items.counts, run.run_id)
-        if not counts:
-            await do(runs.change, run.run_id, state="failed", error="nothing can be asked")
-        items = sum(counts.values())
-        await do(
-            runs.change,
-            run.run_id,
-            among=("loading",),
-            state="planned",
-            items=items,
-            rejects=told.rejected,
-        )
+        try:
+            told = await _Placing(runner, wanted, run.run_id, targets).done()
+        except OrchestratorError as error:
+            await do(runs.change, run.run_id, state="failed", error=folded(error))
+            raise
+        await do(runs.change, run.run_id, among=("loading",), state="planned")
     return await runner.row(run.run_id), told
 
 
-async def _loaded(runner: Runner, wanted: Wanted, run_id: str) -> Loaded:
-    reading = read_rows(wanted.source, format=wanted.format)
-    sampler = Sampler()
-    path = rejects_path(runner.folder, run_id)
-    part = path.with_suffix(".part")
+class _Placing:
+    """A run while its input is read."""
 
-    def work() -> Loaded:
-        runner.folder.mkdir(parents=True, exist_ok=True)
-        tasks = [within(task, _models(runner, wanted, task)) for task in wanted.tasks]
-        with part.open("wb") as file:
-            rows = sampler.watch(screened(reading, tasks))
-            told = load(runner.store, run_id, tasks, rows, _into(file))
-        part.replace(path)
+    def __init__(self, runner: Runner, wanted: Wanted, run_id: str, targets: Targets) -> None:
+        self._runner = runner
+        self._wanted = wanted
+        self._run_id = run_id
+        self._targets = targets
+        self._sample = Sampler()
+        self._reading = read_rows(wanted.source, format=wanted.format)
+
+    async def done(self) -> Loaded:
+        """Read, load, estimate and plan."""
+        told = await asyncio.to_thread(self._load)
+        store, do = self._runner.store, self._runner.store.do
+        counts = await do(store.items.counts, self._run_id)
+        if not counts:
+            what = f": none of {told.rows:,} can be asked" if told.rows else ""
+            raise InvalidRequestError(f"{self._reading.name} has no rows{what}")
+        items: dict[str, int] = {}
+        for (task, _), count in counts.items():
+            items[task] = items.get(task, 0) + count
+        await do(
+            store.runs.change,
+            self._run_id,
+            input_digest=self._reading.digest,
+            items=sum(items.values()),
+            rejects=told.rejected,
+        )
+        told.changed = self._reading.changed
+        await self._plan(items)
         return told
 
-    try:
-        told = await asyncio.to_thread(work)
-    finally:
-        with suppress(OSError):
+    def _load(self) -> Loaded:
+        """Blocks; in a thread."""
+        runner, wanted = self._runner, self._wanted
+        path = rejects_path(runner.folder, self._run_id)
+        part = path.with_suffix(".part")
+        runner.folder.mkdir(parents=True, exist_ok=True)
+        tasks = [
+            within(task, [one.model for one in self._targets[task.name]]) for task in wanted.tasks
+        ]
+        each = self._targets if Split.read(wanted.spec.split).mode == "each" else None
+        try:
+            with part.open("wb") as file:
+                rows = self._sample.watch(screened(self._reading, tasks))
+                told = load(runner.store, self._run_id, tasks, rows, _into(file), each)
+            part.replace(path)
+        finally:
             part.unlink(missing_ok=True)
-    told.changed, told.digest = reading.changed, reading.digest
-    await runner.store.do(runner.store.runs.change, run_id, input_digest=reading.digest)
-    return told
+        return told
+
+    async def _plan(self, items: dict[str, int]) -> None:
+        """Whether the cap pays for it; notes what is expected."""
+        runner, tasks = self._runner, self._wanted.tasks
+        store, do = runner.store, runner.store.do
+        estimate, offers = await asyncio.to_thread(
+            foresight.foresee,
+            runner.runtime,
+            store,
+            tasks,
+            self._sample,
+            self._targets,
+            items,
+            self._wanted.spec.concurrency,
+        )
+        text = foresight.encode(estimate, offers)
+        await do(store.runs.change, self._run_id, estimate=text)
+        run = await runner.row(self._run_id)
+        shared = await Sharing(runner).share(run)
+        for made, _ in shared.plans:
+            rows = foresight.expected(self._run_id, tasks, estimate, made, runner.micros())
+            await do(store.history.expect, rows)
 
 
 def _into(file: BinaryIO) -> Callable[[Reject], None]:
@@ -128,24 +177,6 @@ def _into(file: BinaryIO) -> Callable[[Reject], None]:
         file.write(encode(one) + b"\n")
 
     return reject
-
-
-def _check(runner: Runner, wanted: Wanted) -> None:
-    """What is wrong with it before anything is written."""
-    Split.read(wanted.spec.split)
-    for task in wanted.tasks:
-        names = wanted.spec.models or task.models
-        if not names:
-            raise InvalidRequestError(
-                f"the task {task.name} names no model: give --models, or model in the task"
-            )
-        for name in names:
-            runner.runtime.candidates.one(name)
-
-
-def _models(runner: Runner, wanted: Wanted, task: Task) -> Sequence[Any]:
-    names = wanted.spec.models or task.models
-    return [runner.runtime.candidates.one(name).model for name in names]
 
 
 def _deadline(order: RunSpec, now: int) -> int | None:

@@ -2,21 +2,25 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import msgspec
+
 from llm_orchestrator.bulk import spec
 from llm_orchestrator.bulk.clock import Clock, SystemClock
+from llm_orchestrator.bulk.cutting import cut
 from llm_orchestrator.bulk.hands import Verdict
 from llm_orchestrator.bulk.lane import Lane
 from llm_orchestrator.bulk.making import Making
+from llm_orchestrator.bulk.plan import Decision
 from llm_orchestrator.bulk.sharing import Sharing
 from llm_orchestrator.bulk.task import Task
 from llm_orchestrator.bulk.tasks import load_task
 from llm_orchestrator.bulk.works import Works
 from llm_orchestrator.engine.runtime import Runtime
-from llm_orchestrator.errors import InvalidRequestError, OutputError, StoreError
+from llm_orchestrator.errors import BudgetError, InvalidRequestError, OutputError, StoreError
 from llm_orchestrator.store.bulk import BulkStore
 from llm_orchestrator.store.bulk_rows import (
     OPEN,
@@ -37,6 +41,8 @@ _LOOK_S = 0.5
 _BACKOFF_S = 30.0
 """On the run's clock, before the first round of retries; doubles."""
 _LEASE_S = 10.0
+_DECISIONS = 500
+"""So many are kept, the latest."""
 ENDED: tuple[RunState, ...] = ("completed", "partial", "cancelled", "failed")
 """States of runs that nobody needs to go on with."""
 
@@ -62,7 +68,7 @@ class Runner:
         self.folder = folder
         self.clock = clock or SystemClock()
         self.owner = owner or f"runner_{new_work_id()}"
-        self._tasks: dict[str, dict[str, Task]] = {}
+        self._tasks: dict[str, tuple[str, dict[str, Task]]] = {}
         self.stopped = False
         self.driving: set[asyncio.Task[RunRow]] = set()
         """Tasks that drive; `close` waits for them."""
@@ -87,10 +93,12 @@ class Runner:
 
     def tasks(self, run: RunRow) -> dict[str, Task]:
         """The tasks of a run by name."""
-        found = self._tasks.get(run.run_id)
-        if found is None:
-            made = [load_task(one) for one in spec.decode(run.spec).tasks]
-            found = self._tasks[run.run_id] = {task.name: task for task in made}
+        text, found = self._tasks.get(run.run_id, ("", {}))
+        if text != run.spec:
+            order = spec.decode(run.spec)
+            made = [load_task(one) for one in order.tasks]
+            found = {task.name: cut(task, order.max_tokens.get(task.name)) for task in made}
+            self._tasks[run.run_id] = (run.spec, found)
         return found
 
     async def row(self, run_id: str) -> RunRow:
@@ -120,7 +128,7 @@ class Runner:
     def judge(self, unit: Unit, number: int, response: Response) -> Verdict | None:
         """The answer by the schema of its task."""
         del number
-        task = self._tasks[unit.run_id][unit.task]
+        task = self._tasks[unit.run_id][1][unit.task]
         if task.parse is None or response.finish_reason == "tool_calls":
             return None
         try:
@@ -217,18 +225,32 @@ class _Drive:
 
     async def _make(self) -> None:
         """Units of all items that wait."""
-        counts = await self._store.do(self._store.items.counts, self._id)
-        waiting = {
-            task: count for (task, state), count in counts.items() if state is ItemState.WAITING
-        }
-        if not waiting:
+        try:
+            shared = await self._sharing.share(self._run)
+        except BudgetError as error:
+            self._capped = error.message
             return
-        orders = await self._sharing.orders(self._run, waiting, self._round)
+        await self._decided(shared.decisions)
+        if shared.max_tokens:
+            order = spec.decode(self._run.spec)
+            cuts = {**order.max_tokens, **shared.max_tokens}
+            text = spec.encode(msgspec.structs.replace(order, max_tokens=cuts))
+            await self._store.do(self._store.runs.change, self._id, spec=text)
+            self._run = await self._runner.row(self._id)
         making = Making(
             self._store, self._id, folder=self._runner.folder, now=self._runner.micros()
         )
-        for order in orders:
-            await asyncio.to_thread(making.make, order)
+        for one in self._sharing.orders(self._run, shared, self._round):
+            await asyncio.to_thread(making.make, one)
+
+    async def _decided(self, decisions: Sequence[Decision]) -> None:
+        """Note what was decided; the report shows it."""
+        if not decisions:
+            return
+        known = msgspec.json.decode(self._run.decisions or "[]")
+        text = msgspec.json.encode([*known, *decisions][-_DECISIONS:]).decode()
+        await self._store.do(self._store.runs.change, self._id, decisions=text)
+        self._run = msgspec.structs.replace(self._run, decisions=text)
 
     # ---------------------------------------------------------------- units go on
 
@@ -302,6 +324,7 @@ class _Drive:
         fields: dict[str, object] = {"state": state, "ended_at": self._runner.micros()}
         if self._capped:
             fields["error"] = f"BudgetError: {self._capped}"
+        await self._store.do(self._store.history.conclude, self._id)
         await self._store.do(
             self._store.runs.change, self._id, among=("running", "cancelling"), **fields
         )

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from llm_orchestrator.bulk import foresight
 from llm_orchestrator.bulk.brands import brand
 from llm_orchestrator.store.bulk import BulkStore
 from llm_orchestrator.store.bulk_rows import ItemState, RunRow, Unit
@@ -104,7 +105,6 @@ class Report(msgspec.Struct, kw_only=True):
     def as_dict(self) -> dict[str, Any]:
         """As JSON data; amounts in USD, times in seconds since 1970."""
         run = self.run
-        estimate = None if run.estimate is None else msgspec.json.decode(run.estimate)
         decisions = [] if run.decisions is None else msgspec.json.decode(run.decisions)
         return {
             "run_id": run.run_id,
@@ -126,7 +126,7 @@ class Report(msgspec.Struct, kw_only=True):
             "cost_by_mode": _dicts(self.by_mode),
             "cost_by_task": _dicts(self.by_task),
             "tasks": self.tasks,
-            "estimate": estimate,
+            "estimate": foresight.told(run.estimate),
             "decisions": decisions,
         }
 

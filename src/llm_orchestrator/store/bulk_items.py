@@ -17,8 +17,9 @@ GONE = "no longer in the input"
 _FIELDS = tuple(field.name for field in msgspec.structs.fields(ItemRow))
 _SELECT = f"SELECT {', '.join(_FIELDS)} FROM bulk_items WHERE run_id = ?"  # noqa: S608 - our names
 _INSERT = (
-    "INSERT INTO bulk_items (run_id, item_no, task, user_id, digest, row, state, error)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+    "INSERT INTO bulk_items"
+    " (run_id, item_no, task, user_id, digest, row, state, error, provider, model)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
 )
 _FINISH = (
     "UPDATE bulk_items SET state = ?, result = ?, error = ?, input_tokens = ?, output_tokens = ?,"
@@ -34,6 +35,18 @@ class Found(msgspec.Struct, frozen=True, gc=False):
     task: str
     user_id: str
     state: int
+
+
+class Waiting(msgspec.Struct, frozen=True, gc=False):
+    """Items of a task that wait and have the same past."""
+
+    task: str
+    provider: str | None
+    """Who was asked the last time, or is to be asked; ``None``: nobody yet."""
+    model: str | None
+    round: int
+    """How often they have failed."""
+    count: int
 
 
 class Sums(msgspec.Struct, frozen=True, gc=False):
@@ -69,11 +82,19 @@ class BulkItems:
         states: Sequence[int] = (),
         task: str | None = None,
         work_id: str | None = None,
+        past: Waiting | None = None,
         after: int = -1,
         limit: int = CHUNK,
     ) -> list[ItemRow]:
         """The next items in order of their numbers; empty at the end."""
         where, parameters = _narrowed(states, task, work_id)
+        if past is not None:
+            where += " AND round = ?"
+            parameters.append(past.round)
+            where += " AND provider IS NULL" if past.provider is None else " AND provider = ?"
+            parameters += () if past.provider is None else (past.provider,)
+            where += "" if past.model is None else " AND model = ?"
+            parameters += () if past.model is None else (past.model,)
         sql = f"{_SELECT}{where} AND item_no > ? ORDER BY item_no LIMIT ?"
         with self._desk() as backend:
             rows = list(backend.query(sql, (run_id, *parameters, after, limit)))
@@ -123,6 +144,28 @@ class BulkItems:
         with self._desk() as backend:
             rows = list(backend.query(sql, (run_id,)))
         return {(task, ItemState(state)): count for task, state, count in rows}
+
+    def waiting(self, run_id: str) -> list[Waiting]:
+        """What waits, by task and past."""
+        sql = (
+            "SELECT task, provider, model, round, COUNT(*) FROM bulk_items"
+            " WHERE run_id = ? AND state = 0"
+            " GROUP BY task, provider, model, round ORDER BY 1, 2, 3, 4"
+        )
+        with self._desk() as backend:
+            rows = list(backend.query(sql, (run_id,)))
+        return [Waiting(*row) for row in rows]
+
+    def asked(self, run_id: str, task: str) -> dict[tuple[str, str], int]:
+        """How many of a task went to whom, those aside that are no longer in the input."""
+        sql = (
+            "SELECT provider, model, COUNT(*) FROM bulk_items WHERE run_id = ? AND task = ?"
+            " AND state IN (1, 2, 3, 4) AND provider IS NOT NULL AND COALESCE(error, '') <> ?"
+            " GROUP BY provider, model"
+        )
+        with self._desk() as backend:
+            rows = list(backend.query(sql, (run_id, task, GONE)))
+        return {(provider, model): count for provider, model, count in rows}
 
     def last(self, run_id: str) -> int:
         """The largest number so far; -1 without any."""

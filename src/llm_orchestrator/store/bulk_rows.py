@@ -81,6 +81,9 @@ class NewItem(msgspec.Struct, frozen=True, gc=False):
     row: bytes
     state: ItemState = ItemState.WAITING
     error: str | None = None
+    provider: str | None = None
+    """Who is to be asked, where every row is asked of several."""
+    model: str | None = None
 
 
 class ItemRow(msgspec.Struct, frozen=True, gc=False):
