@@ -24,8 +24,9 @@ _INSERT = (
 _FINISH = (
     "UPDATE bulk_items SET state = ?, result = ?, error = ?, input_tokens = ?, output_tokens = ?,"
     " cache_read_tokens = ?, cost_pico = ?, repaired = (repaired OR ?)"
-    " WHERE run_id = ? AND item_no = ? AND work_id = ?"
+    " WHERE run_id = ? AND item_no = ? AND COALESCE(work_id, '') = ?"
 )
+"""The unit is a condition, and no way to the row: a planner that takes its index reads all of it."""
 
 
 class Found(msgspec.Struct, frozen=True, gc=False):

@@ -288,7 +288,7 @@ CREATE TABLE bulk_items (
 
 CREATE INDEX bulk_items_digest ON bulk_items (run_id, digest);
 
-CREATE INDEX bulk_items_state ON bulk_items (run_id, state);
+CREATE INDEX bulk_items_state ON bulk_items (run_id, state, item_no);
 
 CREATE INDEX bulk_items_work ON bulk_items (work_id);
 

@@ -78,7 +78,7 @@ bulk_items = Table(
     _int("cache_read_tokens"),
     _int("cost_pico"),
     _no("repaired"),
-    Index("bulk_items_state", "run_id", "state"),
+    Index("bulk_items_state", "run_id", "state", "item_no"),
     Index("bulk_items_work", "work_id"),
     Index("bulk_items_digest", "run_id", "digest"),
 )

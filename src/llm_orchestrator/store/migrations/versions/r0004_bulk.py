@@ -65,7 +65,7 @@ _TABLES = {
 _INDEXES = (
     ("bulk_runs_state", "bulk_runs", ["state", "priority"]),
     ("bulk_items_digest", "bulk_items", ["run_id", "digest"]),
-    ("bulk_items_state", "bulk_items", ["run_id", "state"]),
+    ("bulk_items_state", "bulk_items", ["run_id", "state", "item_no"]),
     ("bulk_items_work", "bulk_items", ["work_id"]),
     ("bulk_batches_account", "bulk_batches", ["account", "state"]),
     ("bulk_batches_next", "bulk_batches", ["state", "next_at"]),
