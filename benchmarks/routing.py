@@ -149,7 +149,10 @@ def _recorded(data: Data, key: str, called: dict[str, str]) -> Callable[[str], s
 
 
 def panels(
-    data: Data, chosen: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]
+    data: Data,
+    chosen: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]],
+    *,
+    by_records: bool = False,
 ) -> list[dict[str, Any]]:
     """The vote of each panel, with weights learned from the other fold."""
     rows = []
@@ -158,7 +161,7 @@ def panels(
         for fold, ids in enumerate(folds(data, data.ids(datasets, models))):
             if len(ids) < ENOUGH:
                 continue
-            pick = adapters.Pick()
+            pick = adapters.Pick(by_records=by_records)
             pick.use(only(data, fold))
             prices = {model: round(sum(data.prices[model]) * 1e6) for model in models}
             right = cost = 0.0
@@ -193,6 +196,8 @@ def report(found: dict[str, list[dict[str, Any]]]) -> None:
          {"gain": "points", "cost": "cost % of it"}),
         ("helped", "a vote with one strong member, against that one",
          {"gain": "points", "cost": "cost % of it"}),
+        ("records", "the vote with weights of each member's record alone",
+         {"gain": "points", "cost": "cost % of it"}),
     )  # fmt: skip
     for part, title, columns in shapes:
         table = Table(title=f"{part}: {title}", title_justify="left")
@@ -216,6 +221,10 @@ def goals(found: dict[str, list[dict[str, Any]]]) -> dict[str, bool]:
         >= 0.80,
         "vote: never below the best single member": min(gains) >= 0,
         "vote: mean >= +0.8 points": mean(gains) >= 0.8,
+        "vote by records alone: never below the best single member": min(
+            mean(row["gain"]) for row in found["records"]
+        )
+        >= 0,
     }
     for row in found["helped"]:
         good = mean(row["gain"]) >= 0 and mean(row["cost"]) <= 100
@@ -238,6 +247,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "cascade": chains(data),
         "vote": panels(data, PANELS),
         "helped": panels(data, HELPED),
+        "records": panels(data, PANELS, by_records=True),
     }
     checks = goals(found)
     if options.json:

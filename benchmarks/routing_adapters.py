@@ -169,9 +169,13 @@ class Confidence:
 
 
 class Pick:
-    """The vote over answers that are there."""
+    """The vote over answers that are there.
 
-    def __init__(self) -> None:
+    Its weights are fitted to past votes, or with ``by_records`` made of each model's record alone.
+    """
+
+    def __init__(self, *, by_records: bool = False) -> None:
+        self._by_records = by_records
         self._learned: dict[tuple[str, ...], dict[str, float]] = {}
         self._data: Data | None = None
 
@@ -207,25 +211,32 @@ class Pick:
         """What each model's word weighs, by what was learned."""
         key = tuple(sorted(models))
         if self._data is not None and key not in self._learned:
-            self._learned[key] = learned_weights(self._data, key)
+            learn = recorded_weights if self._by_records else learned_weights
+            self._learned[key] = learn(self._data, key)
         return self._learned.get(key)
 
 
-def learned_weights(data: Data, models: Sequence[str]) -> dict[str, float]:
-    """Weights out of past votes: log-odds of each model's record, fitted to the ballots."""
-    names = {model: offer(model).name for model in models}
+def recorded_weights(data: Data, models: Sequence[str]) -> dict[str, float]:
+    """The log-odds of each model's record."""
     ids = data.ids([*{one.dataset for one in data.prompts.values()}], models)
     records = [
         offer(model, record=Record(sum(data.right(model, key) for key in ids), len(ids)))
         for model in models
     ]
+    return weights.of(records)
+
+
+def learned_weights(data: Data, models: Sequence[str]) -> dict[str, float]:
+    """The same, fitted to past votes."""
+    names = {model: offer(model).name for model in models}
+    ids = data.ids([*{one.dataset for one in data.prompts.values()}], models)
     ballots = []
     for key in ids:
         answers = [answer(model, data.results[model][key].text or "") for model in models]
         opinions = said.opinions(request(data.prompts[key].text), answers)
         right = frozenset(names[model] for model in models if data.right(model, key) > 0.5)
         ballots.append(weights.Ballot(tuple(frozenset(one.names) for one in opinions.all), right))
-    return weights.fitted(ballots, weights.of(records))
+    return weights.fitted(ballots, recorded_weights(data, models))
 
 
 policy = Policy()
