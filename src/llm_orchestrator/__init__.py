@@ -51,6 +51,8 @@ if TYPE_CHECKING:
     )
     from llm_orchestrator.pipeline.limits.classic import RateLimiter as RateLimiter
     from llm_orchestrator.portal import LLMOrchestrator as LLMOrchestrator
+    from llm_orchestrator.routing.phrases import ConfidenceDetector as ConfidenceDetector
+    from llm_orchestrator.routing.scoring import synthesize_responses as synthesize_responses
     from llm_orchestrator.types.events import (
         ContinueEvent as ContinueEvent,
         EndEvent as EndEvent,
@@ -83,6 +85,8 @@ _ORIGIN = {
     "LLMOrchestrator": "portal",
     "AsyncLLMOrchestrator": "orchestrator",
     "RateLimiter": "pipeline.limits.classic",
+    "ConfidenceDetector": "routing.phrases",
+    "synthesize_responses": "routing.scoring",
     "Reply": "types.reply",
     "load_image": "engine.images",
     "Model": "types.model",
