@@ -90,7 +90,7 @@ class Limiter(Guard):
         attempt.take = None
         usage, error = attempt.usage, attempt.error
         if type(take) is not Take:
-            if error is None and (take.free > FEW or take.blind) and take.pace is None:
+            if error is None and (take.free > FEW or take.blind) and take.calm:
                 return
             line: Line = take
         else:
@@ -110,7 +110,7 @@ class Limiter(Guard):
             line.saw(attempt.most_input, usage)
         if not self._learn or attempt.headers is None:
             return
-        if error is not None or line.pace is not None or not (line.free > FEW or line.blind):
+        if error is not None or not ((line.free > FEW or line.blind) and line.calm):
             refused = _refused(error)
             rest = error.retry_after if refused and error is not None else None
             ok = error is None

@@ -93,13 +93,13 @@ async def test_a_retry_after_is_waited_for_by_all(clock: Clock) -> None:
 
 
 async def test_a_limit_that_no_reply_tells_is_felt_for(clock: Clock) -> None:
-    """The provider takes four a second, and says so only by refusing more."""
+    """The provider takes one a second, and says so only by refusing more."""
     limiter = limits(clock)
-    level, refused, answered, began = 4.0, 0, 0, 0.0
+    level, refused, answered, began = 1.0, 0, 0, 0.0
     while answered < 400:
         if limiter.lines and (wait := limiter.keeper.foresee(limiter.lines[0], NEED, 5)):
             clock.pass_(wait)
-            level = min(4.0, level + 4 * wait)
+            level = min(1.0, level + wait)
         one = await go(limiter)
         if level >= 1:
             level -= 1
@@ -108,9 +108,9 @@ async def test_a_limit_that_no_reply_tells_is_felt_for(clock: Clock) -> None:
         else:
             refused += 1
             began = began or clock.now
-            back(limiter, one, E.RateLimitError("x", retry_after=1.0))
-    assert refused <= 80  # one in six, until it is suspected
-    assert clock.now - began < 400 / 4 * 1.3
+            back(limiter, one, E.RateLimitError("x", retry_after=0.1))
+    assert refused <= 60  # of thousands, if it were asked again whenever it allows
+    assert clock.now - began < 400 * 1.3
 
 
 async def test_once_the_provider_takes_more_nothing_is_in_the_way(clock: Clock) -> None:
@@ -135,6 +135,16 @@ async def test_a_single_refusal_slows_nobody_down(clock: Clock) -> None:
     for _ in range(50):
         assert not limiter.keeper.foresee(limiter.lines[0], NEED, 5)
         back(limiter, await go(limiter))
+
+
+async def test_refusals_now_and_then_slow_nobody_down(clock: Clock) -> None:
+    """The answers between them count, though their headers are not read."""
+    limiter = limits(clock)
+    for _ in range(20):
+        for _ in range(12):
+            back(limiter, await go(limiter))
+        back(limiter, await go(limiter), E.RateLimitError("x"))
+    assert limiter.lines[0].pace is None
 
 
 async def test_several_refused_together_count_once(clock: Clock) -> None:

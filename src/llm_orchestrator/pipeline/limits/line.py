@@ -41,6 +41,7 @@ _AROUND = 256
 _REFUSED_SHARE = 0.1
 _OFTEN = 0.25
 """Refusals among the last replies from which on a limit is suspected that no reply tells."""
+_FORGOTTEN = 0.005
 
 
 class Take:
@@ -79,7 +80,6 @@ class Line:
         "_daily",
         "_output",
         "_probes",
-        "_refusals",
         "blocked",
         "desk",
         "free",
@@ -91,6 +91,7 @@ class Line:
         "own",
         "pace",
         "provider",
+        "refusals",
         "sized",
         "slotted",
         "small",
@@ -119,8 +120,8 @@ class Line:
         """The gates of the configuration."""
         self.gauges: tuple[Gauge, ...] = ()
         """Those that replies told."""
-        self._refusals = 0.0
-        """The share of replies that were refusals, the last ones counting most."""
+        self.refusals = 0.0
+        """The share of replies that were refusals, the last ones counting most. 0: long ago."""
         self.pace: Pace | None = None
         """What refusals have shown that no reply tells."""
         self.gates: tuple[Gate, ...] = self.own
@@ -147,6 +148,11 @@ class Line:
         self._probes = _PROBES if learns else _NEVER
         self._output = float(_UNSEEN_OUTPUT)
         self._bytes = _BYTES
+
+    @property
+    def calm(self) -> bool:
+        """Whether nothing was refused lately."""
+        return not self.refusals and self.pace is None
 
     @property
     def blind(self) -> bool:
@@ -264,8 +270,8 @@ class Line:
         self.until = 0.0
         if rest is not None:
             self.block(rest, now)
-        self._refusals += _REFUSED_SHARE * (1 - self._refusals)
-        if self._refusals < _OFTEN:
+        self.refusals += _REFUSED_SHARE * (1 - self.refusals)
+        if self.refusals < _OFTEN:
             return  # once is an accident, and no reason to slow everybody down
         if not any(gauge.low for gauge in self.gauges):  # which would explain it
             if self.pace is None:
@@ -275,7 +281,9 @@ class Line:
 
     def answered(self) -> None:
         """A reply was none."""
-        self._refusals *= 1 - _REFUSED_SHARE
+        self.refusals *= 1 - _REFUSED_SHARE
+        if self.refusals < _FORGOTTEN:
+            self.refusals = 0.0
         if self.pace is not None:
             self.pace.faster()
             if self.pace.over:
