@@ -141,6 +141,8 @@ def _lines() -> Iterator[str]:
         yield from _function(function)
     yield from _struct(top.OrchestrationResult, "##")
     yield from _struct(top.ModelConfig, "##")
+    yield from _function(top.synthesize_responses)
+    yield from _class(top.ConfidenceDetector)
     yield from _class(top.RateLimiter)
     yield from _class(Permit, "pipeline.limits.classic")
     yield from _class(Reports, "store.reports")
