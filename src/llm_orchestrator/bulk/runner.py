@@ -12,6 +12,7 @@ from llm_orchestrator.bulk import spec
 from llm_orchestrator.bulk.clock import Clock, SystemClock
 from llm_orchestrator.bulk.cutting import cut
 from llm_orchestrator.bulk.hands import Verdict
+from llm_orchestrator.bulk.hurrying import Hurry
 from llm_orchestrator.bulk.lane import Lane
 from llm_orchestrator.bulk.making import Making
 from llm_orchestrator.bulk.plan import Decision
@@ -169,6 +170,7 @@ class _Drive:
         """Items may wait that are in no unit."""
         self._retry_at: float | None = None
         self._sharing = Sharing(runner)
+        self._hurry = Hurry(runner, self._sharing)
         self._lane = Lane(runner, run)
         self._capped = ""
         """How the cap has ended it."""
@@ -202,6 +204,8 @@ class _Drive:
             self._waits = False
             await self._make()
         busy = await self._advance()
+        if not cancelling:
+            await self._haste()
         if not cancelling and not self._capped:
             await self._lane.look()
         if self._lane.short:
@@ -265,6 +269,14 @@ class _Drive:
             if None in after:
                 self._waits = True
         return bool(due)
+
+    async def _haste(self) -> None:
+        """Give up batches that would miss the deadline; what they leave is shared out anew."""
+        cancel, decisions = await self._hurry.look(self._run)
+        whys = {one.work_id: one.why for one in decisions}
+        for work_id in cancel:
+            await self._works.cancel(work_id, whys.get(work_id, "it would be too late"))
+        await self._decided(decisions)
 
     async def _stuck(self) -> bool:
         """Drop batches that do not fit under the cap when nothing can make room any more."""

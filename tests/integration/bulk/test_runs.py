@@ -9,6 +9,7 @@ import pytest
 
 from llm_orchestrator import LLMOrchestrator
 from llm_orchestrator.bulk.face import BulkRun
+from llm_orchestrator.errors import BudgetError, InvalidRequestError
 from llm_orchestrator.simulator import Simulator
 from tests.integration.bulk.world import sections
 
@@ -107,3 +108,129 @@ def test_the_online_lane_answers_the_same(start: Start, tmp_path: Path) -> None:
     assert len(ids(tmp_path / "out/consolidated/all_analysis.json")) == 120
     assert list(run.report().by_mode) == ["openai"]
     assert len(list(run.results())) == 120
+
+
+def test_a_split_is_kept_over_two_starts(start: Start, tmp_path: Path) -> None:
+    split = "claude=40:batch,gemini=30:online,openai=rest:batch"
+    given = {"models": ",".join(MODELS.values()), "split": split}
+    run = start(posts(120), **given)
+    assert run.wait() == "completed"
+    modes = {name: one.done for name, one in run.report().by_mode.items()}
+    assert modes == {"claude_batch": 40, "gemini": 30, "openai_batch": 50}
+    found = read(tmp_path / "out/consolidated/all_analysis.json")
+    assert {row["provider"] for row in found} == {"claude", "gemini", "openai"}
+    again = start(posts(140), **given)
+    assert again.wait() == "completed"
+    modes = {name: one.done for name, one in again.report().by_mode.items()}
+    assert modes == {"claude_batch": 40, "gemini": 30, "openai_batch": 70}
+
+
+def test_each_row_of_everybody_is_merged_by_quality(start: Start, tmp_path: Path) -> None:
+    given = {"models": ",".join(MODELS.values()), "split": "each", "lane": "online"}
+    run = start(posts(110), **given)
+    assert run.wait() == "completed"
+    found = read(tmp_path / "out/consolidated/all_analysis.json")
+    assert len(found) == 110
+    assert {row["provider"] for row in found} == {"claude"}
+    for name in ("claude", "openai", "gemini"):
+        assert len(ids(tmp_path / f"out/ai_results_{name}/sentiment_analysis.json")) == 110
+    told = read(tmp_path / "out/processing_summary.json")
+    assert told["agreement"]["items"] == 110
+    assert len(told["agreement"]["pairs"]) == 3
+
+
+def test_a_cap_that_does_not_pay_for_all_is_said_before_anything_is_sent(
+    start: Start, sim: Simulator
+) -> None:
+    with pytest.raises(BudgetError, match="it pays for about"):
+        start(posts(120), max_cost="0.001")
+    assert sim.batches()["cost_pico"] == 0
+
+
+def test_under_a_cap_answers_are_cut_and_the_bill_stays_below(start: Start, sim: Simulator) -> None:
+    task = {key: value for key, value in TASK.items() if key != "options"}
+    run = start(posts(120), task=task, max_cost="0.05")
+    assert run.wait() == "completed"
+    assert any("cut" in one["why"] for one in run.report().as_dict()["decisions"])
+    assert 0 < sim.batches()["cost_pico"] < 5 * 10**10
+
+
+def test_failed_items_alone_are_asked_again(start: Start, sim: Simulator, tmp_path: Path) -> None:
+    sim.set_batches(failures=0.3)
+    run = start(posts(200))
+    state = run.wait()
+    report = run.report()
+    assert report.retries > 0
+    failed = report.count("failed")
+    assert state == ("partial" if failed else "completed")
+    assert report.count("done") + failed == 200
+    lines = (tmp_path / "out/rejects.jsonl").read_text("utf-8").splitlines()
+    assert len(lines) == failed
+    assert report.total.cost_pico == sim.batches()["cost_pico"]
+
+
+def test_bad_rows_are_named_and_the_rest_is_asked(start: Start, tmp_path: Path) -> None:
+    rows: list[Any] = posts(110)
+    rows += [{"video_id": "v1", "text": "twice"}, {"text": "no id"}, {"video_id": "v900"}, 7]
+    run = start(rows)
+    assert run.wait() == "partial"
+    lines = (tmp_path / "out/rejects.jsonl").read_text("utf-8").splitlines()
+    assert [json.loads(line)["code"] for line in lines] == ["duplicate", "id", "column", "broken"]
+    assert len(ids(tmp_path / "out/consolidated/all_analysis.json")) == 110
+
+
+def test_an_input_without_rows_is_refused(start: Start) -> None:
+    with pytest.raises(InvalidRequestError, match="no rows"):
+        start([])
+
+
+def test_a_batch_that_will_miss_the_deadline_is_given_up(
+    start: Start, sim: Simulator, tmp_path: Path
+) -> None:
+    sim.set_batches(queue=0, item=600)
+    run = start(posts(120), deadline="10h")
+    assert run.wait() == "completed"
+    report = run.report()
+    assert 0 < report.by_mode["openai_batch"].done < 120
+    assert report.by_mode["openai_batch"].done + report.by_mode["openai"].done == 120
+    assert "cancel" in [one["kind"] for one in report.as_dict()["decisions"]]
+    assert len(ids(tmp_path / "out/consolidated/all_analysis.json")) == 120
+
+
+def test_items_of_an_expired_batch_are_asked_again(start: Start, sim: Simulator) -> None:
+    sim.set_batches(queue=0, item=10, window=300)
+    run = start(posts(120))
+    assert run.wait() in {"completed", "partial"}
+    report = run.report()
+    assert report.retries > 0
+    assert report.total.cost_pico == sim.batches()["cost_pico"]
+
+
+def test_a_run_goes_on_after_a_pause(start: Start, sim: Simulator) -> None:
+    sim.set_batches(queue=3600)
+    run = start(posts(120))
+    assert run.pause()
+    assert run.wait() == "paused"
+    assert run.report().count("done") < 120
+    run.resume()
+    assert run.wait() == "completed"
+
+
+def test_what_a_cancelled_run_has_is_kept(start: Start, sim: Simulator, tmp_path: Path) -> None:
+    sim.set_batches(queue=36_000)
+    run = start(posts(120))
+    assert run.cancel()
+    assert run.wait() == "cancelled"
+    report = run.report()
+    assert report.count("sent") == 0
+    assert (tmp_path / "out/processing_summary.json").is_file()
+    assert report.total.cost_pico == sim.batches()["cost_pico"]
+
+
+def test_failed_items_can_be_asked_once_more(start: Start, sim: Simulator) -> None:
+    sim.set_batches(failures=1.0)
+    run = start(posts(110), retries=0)
+    assert run.wait() == "partial"
+    sim.set_batches(failures=0.0)
+    assert run.retry() == 110
+    assert run.wait() == "completed"
