@@ -41,7 +41,7 @@ def csv_rows(stream: Stream) -> Iterator[Row]:
         raise InvalidRequestError(f"{stream.name}: the first line is no CSV: {error}") from None
     names = _names(header, stream.name)
     width = len(names)
-    begin, lines.faults = start + reader.line_num, []
+    lines.faults, lines.first = [], ""
     shift = start - 1
     while True:
         begin = shift + reader.line_num + 1
@@ -50,9 +50,9 @@ def csv_rows(stream: Stream) -> Iterator[Row]:
         except StopIteration:
             return
         except csv.Error as error:
-            fault = _csv_fault(error, shift + reader.line_num - begin)
-            raw, lines.faults, lines.first = lines.first[:_SHOWN], [], ""
-            yield Row(begin, None, RowError(fault, "broken"), raw)
+            fault = RowError(_csv_fault(error, shift + reader.line_num - begin), "broken")
+            raw, lines.faults, lines.first = lines.first[:_SHOWN].rstrip("\r\n"), [], ""
+            yield Row(begin, None, fault, raw)
             continue
         lines.first = ""
         if lines.faults:
@@ -242,7 +242,7 @@ class _Window:
         self.next_sign()
         while True:
             try:
-                value, end = self._scan(self._text, self.at)
+                _, end = self._scan(self._text, self.at)
             except JSONDecodeError as error:
                 if self._unfinished(error) and self._more():
                     continue
@@ -252,9 +252,14 @@ class _Window:
             # A number may go on in the next piece.
             if end == len(self._text) and self._more():
                 continue
-            raw = "" if type(value) is dict else self._text[self.at : self.at + _SHOWN]
-            self.at = end
-            return _row(number, value, raw)
+            raw, self.at = self._text[self.at : end], end
+            try:
+                # The scanner is lenient: only what is JSON to everybody is a row.
+                return _row(number, msgspec.json.decode(raw), raw)
+            except _UNREADABLE as error:
+                reason = str(error) or "nested too deeply"
+                fault = RowError(f"this is no JSON: {reason}", "broken")
+                return Row(number, None, fault, raw[:_SHOWN])
 
     def recover(self) -> bool:
         """Go to where the next object begins; whether there is one."""
