@@ -117,9 +117,12 @@ async def test_once_the_provider_takes_more_nothing_is_in_the_way(clock: Clock) 
     limiter = limits(clock)
     for one in [await go(limiter) for _ in range(9)]:
         back(limiter, one, E.RateLimitError("x", retry_after=20.0))
-    assert limiter.lines[0].pace is not None
+    line = limiter.lines[0]
+    assert [gate.words for gate in line.gates] == [
+        "one request in 0.5 s, as the provider refuses more"
+    ]
     began = clock.now
-    while limiter.lines[0].pace is not None:
+    while line.gates:
         clock.pass_(limiter.keeper.foresee(limiter.lines[0], NEED, 5))
         back(limiter, await go(limiter))
     assert clock.now - began < 20 + 10
