@@ -1,10 +1,40 @@
 """How bulk runs send batches, look after them, and share the work between processes."""
 
+import re
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from msgspec import Meta
 
-from llm_orchestrator.config.base import Seconds, Settings, Tokens
+from llm_orchestrator.config.base import Check, Seconds, Settings, Tokens
+from llm_orchestrator.config.budgets import check_zone
+
+_TIME = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")
+_HOOK = re.compile(r"(python:)?[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+
+
+def read_time(text: str) -> tuple[int, int]:
+    """Hour and minute of a time of day, as ``02:00``; raises `ValueError`."""
+    found = _TIME.fullmatch(text.strip())
+    if found is None:
+        raise ValueError("expected a time of day, such as 02:00")
+    return int(found[1]), int(found[2])
+
+
+def read_callback(text: str) -> tuple[str, str]:
+    """What is called, as ``webhook``, ``python`` or ``command``, and its target.
+
+    Raises `ValueError`.
+    """
+    if text.startswith(("http://", "https://")):
+        return "webhook", text
+    if text.startswith("command:") and text.removeprefix("command:").strip():
+        return "command", text.removeprefix("command:").strip()
+    if _HOOK.fullmatch(text):
+        return "python", text.removeprefix("python:")
+    raise ValueError(
+        "expected https://host/path, python:package.module:function or command:program arguments"
+    )
 
 
 class BulkSettings(Settings, frozen=True):
@@ -43,6 +73,46 @@ class BulkSettings(Settings, frozen=True):
             "`models`, ...), under a name of your own, or under that of a built-in type to replace."
         ),
     ] = {}
+    schedule_time: Annotated[
+        str,
+        Check(read_time),
+        Meta(
+            description="When queued jobs are run each night, as HH:MM. Left out: "
+            "`BATCH_SCHEDULE_TIME` of the environment, or 02:00."
+        ),
+    ] = "02:00"
+    check_interval: Annotated[
+        Seconds,
+        Meta(
+            description="How often workers look whether it is time, and for alerts, in seconds. "
+            "Left out: `BATCH_CHECK_INTERVAL` of the environment, or 60."
+        ),
+    ] = 60.0
+    zone: Annotated[
+        str,
+        Check(check_zone),
+        Meta(
+            description="The time zone of `schedule_time` and of months in savings. Left out: "
+            "`BATCH_TIME_ZONE` of the environment, or UTC."
+        ),
+    ] = "UTC"
+    worker_runs: Annotated[
+        Tokens, Meta(description="Runs that one worker goes on with at the same time.")
+    ] = 8
+    provider_runs: Annotated[
+        Tokens, Meta(description="Runs of queued jobs at one provider at the same time.")
+    ] = 4
+    provider_limits: Annotated[
+        Mapping[str, Tokens],
+        Meta(description="The same for single providers: `{openai: 2}`."),
+    ] = {}
+    callbacks: Annotated[
+        tuple[Annotated[str, Check(read_callback)], ...],
+        Meta(
+            description="Who is told when a run ends: `https://...` gets a POST, "
+            "`command:program arguments` is started, `python:package.module:function` is called."
+        ),
+    ] = ()
 
     @property
     def begin_within(self) -> float:

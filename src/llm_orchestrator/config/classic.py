@@ -13,6 +13,12 @@ _PLACES: dict[str, tuple[str, ...]] = {
     "enable_fallback": ("fallback", "enabled"),
     "max_retries": ("fallback", "max_retries"),
 }
+_SETTINGS: dict[str, tuple[str, ...]] = {
+    "schedule_time": ("bulk", "schedule_time"),
+    "check_interval": ("bulk", "check_interval"),
+    "time_zone": ("bulk", "zone"),
+}
+"""What only the environment sets under these names."""
 CLASSIC_KEYS: dict[str, str] = {key: ".".join(place) for key, place in _PLACES.items()}
 """Router keys, accepted at the top and under ``router:``, to the keys that they set."""
 
@@ -40,7 +46,7 @@ class Moved:
     def fill(self, key: str, value: Any, variable: str) -> None:
         """Set a router key from an environment variable, where nothing else has set it."""
         target: Any = self.data
-        for part in _PLACES[key]:
+        for part in _PLACES.get(key) or _SETTINGS[key]:
             target = target.get(part) if isinstance(target, Mapping) else None
         if target is None:
             self._move(key, value, (f"the environment variable {variable}",))
@@ -59,7 +65,7 @@ class Moved:
         return True
 
     def _move(self, key: str, value: Any, origin: Path) -> None:
-        place = _PLACES.get(key)
+        place = _PLACES.get(key) or _SETTINGS.get(key)
         if place is None or value is None:
             return
         *sections, name = place

@@ -21,6 +21,9 @@ _FROM_ENVIRONMENT = {
     "default_provider": "ORCHESTRATOR_DEFAULT_PROVIDER",
     "auto_approve_threshold_usd": "ORCHESTRATOR_AUTO_APPROVE_THRESHOLD_USD",
     "enable_audit": "ORCHESTRATOR_ENABLE_AUDIT",
+    "schedule_time": "BATCH_SCHEDULE_TIME",
+    "check_interval": "BATCH_CHECK_INTERVAL",
+    "time_zone": "BATCH_TIME_ZONE",
 }
 
 

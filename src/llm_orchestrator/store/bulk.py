@@ -12,6 +12,9 @@ from llm_orchestrator.store.backend import Backend
 from llm_orchestrator.store.bulk_batches import BulkUnits
 from llm_orchestrator.store.bulk_history import BulkHistory
 from llm_orchestrator.store.bulk_items import BulkItems
+from llm_orchestrator.store.bulk_jobs import BulkJobs
+from llm_orchestrator.store.bulk_nights import BulkNights
+from llm_orchestrator.store.bulk_notices import BulkAlerts, BulkCallbacks
 from llm_orchestrator.store.bulk_runs import BulkRuns
 from llm_orchestrator.store.connect import connect
 from llm_orchestrator.store.outage import advice_for, reason_of
@@ -72,6 +75,10 @@ class BulkStore:
         self.items = BulkItems(self._desk)
         self.units = BulkUnits(self._desk)
         self.history = BulkHistory(self._desk)
+        self.jobs = BulkJobs(self._desk)
+        self.nights = BulkNights(self._desk)
+        self.alerts = BulkAlerts(self._desk)
+        self.callbacks = BulkCallbacks(self._desk)
 
     async def do(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """What the call returns; it must not return a generator."""

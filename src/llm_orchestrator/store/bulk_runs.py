@@ -14,7 +14,7 @@ _FIELDS = tuple(field.name for field in msgspec.structs.fields(RunRow))
 _JSON = frozenset(("spec", "decisions", "estimate"))
 _COLUMNS = ", ".join(f"CAST({name} AS TEXT)" if name in _JSON else name for name in _FIELDS)
 _SELECT = f"SELECT {_COLUMNS} FROM bulk_runs"  # noqa: S608 - our names
-_INSERT = (
+INSERT = (
     f"INSERT INTO bulk_runs ({', '.join(_FIELDS)}) "  # noqa: S608 - our names
     f"VALUES ({', '.join('?' * len(_FIELDS))}) ON CONFLICT DO NOTHING"
 )
@@ -39,7 +39,7 @@ class BulkRuns:
     def add(self, run: RunRow) -> bool:
         """Write a new run; False when its id is taken."""
         with self._desk() as backend:
-            return backend.execute(_INSERT, msgspec.structs.astuple(run)) > 0
+            return backend.execute(INSERT, msgspec.structs.astuple(run)) > 0
 
     def get(self, run_id: str) -> RunRow | None:
         """The run as it stands."""
