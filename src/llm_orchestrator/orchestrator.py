@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from llm_orchestrator.bulk.reading import Source
     from llm_orchestrator.bulk.run import AsyncBulkRun
     from llm_orchestrator.bulk.runner import Runner
+    from llm_orchestrator.store.bulk_rows import RunRow
 
 
 class AsyncLLMOrchestrator:
@@ -231,6 +232,30 @@ class AsyncLLMOrchestrator:
         runner = open_runner(self._runtime, clock)
         self._runners.append(runner)
         return await AsyncBulkRun.begin(runner, order)
+
+    async def bulk_run(self, name: str, *, clock: "Clock | str | None" = None) -> "AsyncBulkRun":
+        """A run that was begun before: by its id, its name, or the folder of its results.
+
+        It is not driven here unless something is asked of it that needs it, such as `wait`.
+        """
+        from llm_orchestrator.bulk.opening import open_runner
+        from llm_orchestrator.bulk.run import AsyncBulkRun
+
+        self._open()
+        runner = open_runner(self._runtime, clock)
+        self._runners.append(runner)
+        return await AsyncBulkRun.find(runner, name)
+
+    async def bulk_runs(self) -> "list[RunRow]":
+        """The latest runs, the newest first."""
+        from llm_orchestrator.bulk.opening import open_runner
+
+        self._open()
+        runner = open_runner(self._runtime)
+        try:
+            return await runner.store.do(runner.store.runs.listed)
+        finally:
+            await runner.close()
 
     async def feedback(self, call_id: str, verdict: Said, *, note: str | None = None) -> Verdict:
         """Say how right the answer of a call was: good, bad, or a number from 0 to 1.

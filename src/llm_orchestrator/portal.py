@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from llm_orchestrator.bulk.estimating import Forecast
     from llm_orchestrator.bulk.face import BulkRun
     from llm_orchestrator.bulk.reading import Source
+    from llm_orchestrator.store.bulk_rows import RunRow
 
 T = TypeVar("T")
 
@@ -351,6 +352,16 @@ class LLMOrchestrator:
         from llm_orchestrator.bulk.face import BulkRun
 
         return BulkRun(_portal.run(self._core.bulk(source, clock=clock, **options)), _portal.run)
+
+    def bulk_run(self, name: str, *, clock: "Clock | str | None" = None) -> "BulkRun":
+        """See `AsyncLLMOrchestrator.bulk_run`."""
+        from llm_orchestrator.bulk.face import BulkRun
+
+        return BulkRun(_portal.run(self._core.bulk_run(name, clock=clock)), _portal.run)
+
+    def bulk_runs(self) -> "list[RunRow]":
+        """See `AsyncLLMOrchestrator.bulk_runs`."""
+        return _portal.run(self._core.bulk_runs())
 
     def feedback(self, call_id: str, verdict: Said, *, note: str | None = None) -> Verdict:
         """See `AsyncLLMOrchestrator.feedback`."""

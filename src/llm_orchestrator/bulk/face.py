@@ -31,9 +31,21 @@ class BulkRun:
         return self._core.loaded
 
     @property
+    def now(self) -> float:
+        """Its time, in seconds since 1970."""
+        return self._core.now
+
+    @property
     def fault(self) -> OSError | None:
         """Why the files of its results could not be written; the answers are in the store."""
         return self._core.fault
+
+    def start(self) -> None:
+        """Drive it in this process, in the background."""
+        self._run(self._started())
+
+    async def _started(self) -> None:
+        self._core.start()
 
     def wait(self) -> str:
         """Until it has ended, is paused or was stopped; returns its state."""

@@ -78,7 +78,7 @@ def write(runner: Runner, run: RunRow) -> None:
     """
     out = Path(run.out or "").expanduser()
     out.mkdir(parents=True, exist_ok=True)
-    files = _Files(out)
+    files = Files(out)
     try:
         _fill(files, runner, run)
         files.keep()
@@ -86,7 +86,7 @@ def write(runner: Runner, run: RunRow) -> None:
         files.drop()
 
 
-def _fill(files: "_Files", runner: Runner, run: RunRow) -> None:
+def _fill(files: "Files", runner: Runner, run: RunRow) -> None:
     tasks, order = runner.tasks(run), spec.decode(run.spec)
     merging = merge.Merging(order.merge, tuple(brand(one) for one in order.quality))
     whole = files.array("consolidated/all_analysis.json")
@@ -158,7 +158,7 @@ class _File:
         self.file.close()
 
 
-class _Files:
+class Files:
     """All files of a run, under other names until they are whole."""
 
     def __init__(self, out: Path) -> None:
@@ -203,9 +203,9 @@ class _Files:
         """What there is."""
         return sorted((*self._open, *more))
 
-    def keep(self) -> None:
+    def keep(self, *, tidy: bool = True) -> None:
         """Put all in place, the summary last; remove what an earlier one names and we have not."""
-        past = _names(self._out / SUMMARY)
+        past = _names(self._out / SUMMARY) if tidy else set[str]()
         for file in self._open.values():
             if not file.file.closed:
                 file.close()

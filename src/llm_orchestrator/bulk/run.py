@@ -12,6 +12,7 @@ from llm_orchestrator.bulk import orders, output, summary
 from llm_orchestrator.bulk.loading import Loaded
 from llm_orchestrator.bulk.orders import Wanted
 from llm_orchestrator.bulk.runner import ENDED, Runner
+from llm_orchestrator.errors import InvalidRequestError
 from llm_orchestrator.store.bulk_rows import ItemState, RunRow, RunState
 
 if TYPE_CHECKING:
@@ -43,6 +44,25 @@ class AsyncBulkRun:
         made.loaded = loaded
         made.start()
         return made
+
+    @classmethod
+    async def find(cls, runner: Runner, name: str) -> "AsyncBulkRun":
+        """The run of this id, this name, or this folder of results; it is not driven.
+
+        Raises `InvalidRequestError` where there is none.
+        """
+        runs, do = runner.store.runs, runner.store.do
+        row = await do(runs.get, name)
+        found = [row] if row is not None else await do(runs.named, name)
+        found = found or await do(runs.at, _folder(name))
+        if not found:
+            raise InvalidRequestError(f"there is no run {name}; `llmo bulk status` lists them")
+        return cls(runner, found[0].run_id)
+
+    @property
+    def now(self) -> float:
+        """Its time, in seconds since 1970: that of a simulator where it lives by one."""
+        return self._runner.clock.now()
 
     def start(self) -> None:
         """Drive it, if nobody in this process does."""
@@ -125,6 +145,10 @@ class AsyncBulkRun:
     def stop(self) -> None:
         """Let go at the next checkpoint; whoever starts it next goes on."""
         self._runner.stop()
+
+
+def _folder(name: str) -> str:
+    return str(Path(name).expanduser().absolute())
 
 
 class Pages:

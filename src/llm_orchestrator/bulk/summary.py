@@ -8,6 +8,7 @@ import msgspec
 from llm_orchestrator.bulk import foresight
 from llm_orchestrator.bulk.brands import brand
 from llm_orchestrator.store.bulk import BulkStore
+from llm_orchestrator.store.bulk_history import EstimateRow
 from llm_orchestrator.store.bulk_rows import ItemState, RunRow, Unit
 from llm_orchestrator.types.money import Pico, to_usd
 
@@ -92,6 +93,8 @@ class Report(msgspec.Struct, kw_only=True):
     by_task: dict[str, Costs]
     retries: int
     """Items that were asked in a later round than the first."""
+    expected: list[EstimateRow] = []
+    """What was expected of each model, beside what came."""
 
     def count(self, word: str) -> int:
         """Items in a state, of all tasks."""
@@ -126,6 +129,7 @@ class Report(msgspec.Struct, kw_only=True):
             "cost_by_mode": _dicts(self.by_mode),
             "cost_by_task": _dicts(self.by_task),
             "tasks": self.tasks,
+            "estimate_vs_actual": [_compared(one) for one in self.expected],
             "estimate": foresight.told(run.estimate),
             "decisions": decisions,
         }
@@ -135,7 +139,9 @@ def gather(store: BulkStore, run: RunRow) -> Report:
     """The report of a run; blocks, in a thread other than the store's."""
     counts = store.wait(store.items.counts, run.run_id)
     units = store.wait(store.units.of_run, run.run_id)
-    return _report(run, counts, units)
+    made = _report(run, counts, units)
+    made.expected = store.wait(store.history.of_run, run.run_id)
+    return made
 
 
 async def report(store: BulkStore, run_id: str) -> Report:
@@ -146,7 +152,9 @@ async def report(store: BulkStore, run_id: str) -> Report:
 
         raise InvalidRequestError(f"there is no run {run_id}; `llmo bulk status` lists them")
     counts = await store.do(store.items.counts, run_id)
-    return _report(run, counts, await store.do(store.units.of_run, run_id))
+    made = _report(run, counts, await store.do(store.units.of_run, run_id))
+    made.expected = await store.do(store.history.of_run, run_id)
+    return made
 
 
 def _report(run: RunRow, counts: dict[tuple[str, ItemState], int], units: Iterable[Unit]) -> Report:
@@ -173,6 +181,19 @@ def _report(run: RunRow, counts: dict[tuple[str, ItemState], int], units: Iterab
         if unit.round and unit.state != "dropped":
             made.retries += unit.count
     return made
+
+
+def _compared(row: EstimateRow) -> dict[str, Any]:
+    expected, actual = row.expected_pico, row.actual_pico
+    return {
+        "task": row.task,
+        "provider": brand(row.provider),
+        "model": row.model,
+        "items": row.items,
+        "expected_usd": None if expected is None else to_usd(expected),
+        "actual_items": row.actual_items,
+        "actual_usd": None if actual is None else to_usd(actual),
+    }
 
 
 def _dicts(sums: dict[str, Costs]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from llm_orchestrator.cli import bulk_estimate, options
+from llm_orchestrator.cli import bulk_estimate, bulk_runs, options
 
 group = typer.Typer(
     help="A file of prompts: every answer once, for the least money.", no_args_is_help=True
@@ -30,9 +30,6 @@ Clock = Annotated[
     typer.Option(
         "--clock", metavar="URL", help="Live by the time of this simulator.", show_default=False
     ),
-]
-RunName = Annotated[
-    str, typer.Argument(metavar="RUN", help="Its id, its name, or the folder of its results.")
 ]
 
 
@@ -102,3 +99,17 @@ def _one_of(name: str, value: str, known: tuple[str, ...]) -> Any:
     if value not in known:
         raise typer.BadParameter(f"expected one of {', '.join(known)}", param_hint=f"--{name}")
     return value
+
+
+for _command in (
+    bulk_runs.status,
+    bulk_runs.watch,
+    bulk_runs.pause,
+    bulk_runs.resume,
+    bulk_runs.cancel,
+    bulk_runs.retry,
+    bulk_runs.results,
+    bulk_runs.report,
+    bulk_runs.merge,
+):
+    group.command(_command.__name__)(_command)

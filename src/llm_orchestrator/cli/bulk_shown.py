@@ -1,13 +1,19 @@
 """What ``llmo bulk`` shows of a run, and the exit code that its end means."""
 
+import datetime as dt
 from typing import TYPE_CHECKING
 
 from llm_orchestrator.cli import faults, output
 from llm_orchestrator.types.money import to_usd
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.table import Table
+
     from llm_orchestrator.bulk.face import BulkRun
     from llm_orchestrator.bulk.summary import Report
+    from llm_orchestrator.store.bulk_rows import RunRow
 
 
 def begun(run: "BulkRun") -> None:
@@ -64,6 +70,76 @@ def ended(report: "Report") -> None:
         output.line(text + f"{output.usd(to_usd(one.cost_pico))}, saved {output.usd(saved)}")
     if run.out:
         output.note(f"The results are in {run.out}.")
+
+
+def reported(report: "Report") -> None:
+    """Costs, savings, what was expected, and what was decided why."""
+    ended(report)
+    rows = [
+        (
+            name,
+            f"{one.items:,}",
+            f"{one.input_tokens:,}",
+            f"{one.output_tokens:,}",
+            output.usd(to_usd(one.cost_pico)),
+            output.usd(to_usd(one.realtime_pico)),
+            output.usd(to_usd(one.realtime_pico - one.cost_pico)),
+        )
+        for name, one in report.by_mode.items()
+    ]
+    heads = ("mode", "items", "input", "output", "cost", "in real time", "saved")
+    output.line()
+    output.show(output.table(heads, rows, right=heads[1:]))
+    compared = [
+        (
+            f"{one.task}: {one.provider}/{one.model}",
+            output.usd(None if one.expected_pico is None else to_usd(one.expected_pico)),
+            output.usd(None if one.actual_pico is None else to_usd(one.actual_pico)),
+        )
+        for one in report.expected
+    ]
+    if compared:
+        output.line()
+        columns = ("estimate", "expected", "actual")
+        output.show(output.table(columns, compared, right=columns[1:]))
+    whys = [one["why"] for one in report.as_dict()["decisions"]]
+    if whys:
+        output.line()
+    for why in whys:
+        output.line(f"• {why}")
+
+
+def listed(rows: "Sequence[RunRow]") -> "Table":
+    """Runs, the newest first."""
+    cells = [
+        (
+            row.run_id,
+            row.name or row.out or "",
+            row.state,
+            "" if row.items is None else f"{row.items:,}",
+            _moment(row.created_at),
+        )
+        for row in rows
+    ]
+    return output.table(("run", "name", "state", "items", "begun"), cells, right=("items",))
+
+
+def facts(row: "RunRow") -> dict[str, object]:
+    """A run in a list, for programs."""
+    return {
+        "run_id": row.run_id,
+        "name": row.name,
+        "state": row.state,
+        "out": row.out,
+        "items": row.items,
+        "rejects": row.rejects,
+        "created_at": row.created_at / 1e6,
+        "error": row.error,
+    }
+
+
+def _moment(micros: int) -> str:
+    return dt.datetime.fromtimestamp(micros / 1e6, dt.UTC).strftime("%Y-%m-%d %H:%M")
 
 
 def code(report: "Report") -> int:

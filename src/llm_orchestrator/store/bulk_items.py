@@ -26,7 +26,7 @@ _FINISH = (
     " cache_read_tokens = ?, cost_pico = ?, repaired = (repaired OR ?)"
     " WHERE run_id = ? AND item_no = ? AND COALESCE(work_id, '') = ?"
 )
-"""The unit is a condition, and no way to the row: a planner that takes its index reads all of it."""
+"""The unit is a condition, and no way to the row: by its index all of it would be read."""
 
 
 class Found(msgspec.Struct, frozen=True, gc=False):
@@ -140,10 +140,13 @@ class BulkItems:
         return Sums(count, done, cost if known else None, input_tokens, output_tokens)
 
     def counts(self, run_id: str) -> dict[tuple[str, ItemState], int]:
-        """How many there are of each task in each state."""
-        sql = "SELECT task, state, COUNT(*) FROM bulk_items WHERE run_id = ? GROUP BY task, state"
+        """How many there are of each task in each state; not those that the input lacks now."""
+        sql = (
+            "SELECT task, state, COUNT(*) FROM bulk_items"
+            " WHERE run_id = ? AND COALESCE(error, '') <> ? GROUP BY task, state"
+        )
         with self._desk() as backend:
-            rows = list(backend.query(sql, (run_id,)))
+            rows = list(backend.query(sql, (run_id, GONE)))
         return {(task, ItemState(state)): count for task, state, count in rows}
 
     def waiting(self, run_id: str) -> list[Waiting]:
