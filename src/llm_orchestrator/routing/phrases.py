@@ -16,6 +16,7 @@ LOW = (
 """Phrases of low confidence."""
 HIGH = ("definitely", "certainly", "clearly", "proven", "established", "confirmed")
 """Phrases of high confidence."""
+_BASE = 0.7
 _SHORT, _LONG = 20, 100
 _LOW = tuple(re.compile(rf"\b{phrase}\b", re.IGNORECASE) for phrase in LOW)
 _HIGH = tuple(re.compile(rf"\b{phrase}\b", re.IGNORECASE) for phrase in HIGH)
@@ -41,16 +42,20 @@ _NO_END = re.compile(
 
 
 class ConfidenceDetector:
-    """Tells how sure a text sounds, and whether it is an answer at all."""
+    """Tells how sure a text sounds, and whether it is an answer at all.
 
-    base = 0.7
+    ``threshold`` is what counts as sure, from 0 to 1.
+    """
+
+    def __init__(self, threshold: float = 0.6) -> None:
+        self._threshold = threshold
 
     def detect(self, response: str) -> float:
         """From 0 to 1: 0.7, less 0.15 for each phrase of doubt, and so on; refusals are 0."""
         if not response.strip() or self.is_refusal(response):
             return 0.0
         words = len(response.split())
-        score = self.base
+        score = _BASE
         score -= 0.15 * sum(pattern.search(response) is not None for pattern in _LOW)
         score += 0.05 * sum(pattern.search(response) is not None for pattern in _HIGH)
         score -= 0.2 * (words < _SHORT)
@@ -61,9 +66,9 @@ class ConfidenceDetector:
         """See `detect`."""
         return self.detect(response)
 
-    def is_confident(self, response: str, threshold: float = 0.6) -> bool:
-        """Whether a text sounds at least as sure as the threshold."""
-        return self.detect(response) >= threshold
+    def is_confident(self, response: str, threshold: float | None = None) -> bool:
+        """Whether a text sounds at least as sure as the threshold, or as the detector's own."""
+        return self.detect(response) >= (self._threshold if threshold is None else threshold)
 
     def is_refusal(self, response: str) -> bool:
         """Whether the model says that it will not or cannot answer."""

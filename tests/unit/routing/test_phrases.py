@@ -26,6 +26,7 @@ def test_scores_stay_in_their_bounds() -> None:
     assert 0 <= detector.detect(PLAIN * 9 + ". ".join(HIGH) * 9) <= 1
     assert detector.is_confident(PLAIN)
     assert not detector.is_confident(PLAIN, 0.71)
+    assert not ConfidenceDetector(0.71).is_confident(PLAIN)
 
 
 @pytest.mark.parametrize(
