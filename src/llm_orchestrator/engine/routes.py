@@ -204,7 +204,7 @@ def _sought(
         seek=made.build(len(chosen)),
         offers=(*chosen, *spares),
         skipped=skipped,
-        most_asks=made.most_asks(len(chosen), len(spares)),
+        most_asks=made.most_asks(chosen, spares),
     )
 
 

@@ -13,6 +13,7 @@ from llm_orchestrator.engine.runtime import Runtime
 from llm_orchestrator.errors import InvalidRequestError
 from llm_orchestrator.routing import cascade, ensemble, order
 from llm_orchestrator.routing.base import Offer, Strategy
+from llm_orchestrator.routing.makers import maker_of
 from llm_orchestrator.routing.scored import scored
 
 if TYPE_CHECKING:
@@ -34,7 +35,8 @@ STRATEGIES = ("specified", *ORDERS, "fallback", "scored", *_ENSEMBLES)
 """The names of our own strategies."""
 
 
-_ASKS = {"agreement": 1, "logprobs": 1, "phrases": 1, "learned": 1, "self_consistency": 3}
+_SAMPLES = 3
+_ASKS = {"agreement": 1, "logprobs": 1, "phrases": 1, "learned": 1, "self_consistency": _SAMPLES}
 """How often a member of a cascade is asked, by the signal; 2 for those that have a judge."""
 
 
@@ -53,9 +55,12 @@ class Seeker(msgspec.Struct, frozen=True, kw_only=True):
     each: int = 1
     """How often a member, or a judge of its answer, is asked at most."""
 
-    def most_asks(self, members: int, spares: int) -> int:
+    def most_asks(self, members: Sequence[Offer], spares: Sequence[Offer]) -> int:
         """How often models are asked at most, retries apart."""
-        return members * self.each + spares + 1
+        alone = len({maker_of(one.candidate) for one in (*members, *spares)}) == 1
+        # Where there is no other maker to ask, a member may be asked again instead.
+        each = _SAMPLES if alone and self.each == 1 and self.spares else self.each
+        return len(members) * each + len(spares) + 1
 
     def members(
         self, offered: Sequence[Offer], *, explicit: bool
@@ -145,14 +150,9 @@ def _varied(offered: Sequence[Offer]) -> list[Offer]:
     waiting = list(order.cheapest(offered).offers)
     out: list[Offer] = []
     while waiting:
-        seen: set[str] = set()
-        turn = []
+        turn: dict[str, Offer] = {}
         for one in waiting:
-            who = one.candidate.model.family or one.candidate.provider.name
-            maker = who.split("-", maxsplit=1)[0]
-            if maker not in seen:
-                seen.add(maker)
-                turn.append(one)
-        out += turn
-        waiting = [one for one in waiting if one not in turn]
+            turn.setdefault(maker_of(one.candidate), one)
+        out += turn.values()
+        waiting = [one for one in waiting if one not in out]
     return out

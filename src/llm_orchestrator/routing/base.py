@@ -31,7 +31,7 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
     tokens_per_s: float | None = None
     weight: float = 1.0
     warm: bool = False
-    """The beginning of the request is in its prompt cache; ``expected_pico`` says what that saves."""
+    """The beginning of the request is in its prompt cache, at the price in ``expected_pico``."""
     spare: bool = False
     """Not a member of the chain or the ensemble: it may give a second opinion, or judge."""
     record: Record | None = None
