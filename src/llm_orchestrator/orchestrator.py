@@ -30,7 +30,7 @@ from llm_orchestrator.types.usage import TokenCount
 from llm_orchestrator.types.verdict import Said, Verdict
 
 if TYPE_CHECKING:
-    from llm_orchestrator.bulk.clock import Clock
+    from llm_orchestrator.bulk.clock import ClockLike
     from llm_orchestrator.bulk.estimating import Forecast
     from llm_orchestrator.bulk.reading import Source
     from llm_orchestrator.bulk.run import AsyncBulkRun
@@ -209,11 +209,7 @@ class AsyncLLMOrchestrator:
         return await asyncio.to_thread(told, self._runtime, source, options)
 
     async def bulk(
-        self,
-        source: "Source",
-        *,
-        clock: "Clock | str | None" = None,
-        **options: Unpack[BulkOptions],
+        self, source: "Source", *, clock: "ClockLike" = None, **options: Unpack[BulkOptions]
     ) -> "AsyncBulkRun":
         """Begin a bulk run: each row of the source is asked what the task says, once.
 
@@ -233,7 +229,7 @@ class AsyncLLMOrchestrator:
         self._runners.append(runner)
         return await AsyncBulkRun.begin(runner, order)
 
-    async def bulk_run(self, name: str, *, clock: "Clock | str | None" = None) -> "AsyncBulkRun":
+    async def bulk_run(self, name: str, *, clock: "ClockLike" = None) -> "AsyncBulkRun":
         """A run that was begun before: by its id, its name, or the folder of its results.
 
         It is not driven here unless something is asked of it that needs it, such as `wait`.

@@ -37,7 +37,7 @@ from llm_orchestrator.types.usage import TokenCount
 from llm_orchestrator.types.verdict import Said, Verdict
 
 if TYPE_CHECKING:
-    from llm_orchestrator.bulk.clock import Clock
+    from llm_orchestrator.bulk.clock import ClockLike
     from llm_orchestrator.bulk.estimating import Forecast
     from llm_orchestrator.bulk.face import BulkRun
     from llm_orchestrator.bulk.reading import Source
@@ -342,18 +342,14 @@ class LLMOrchestrator:
         return _portal.run(self._core.estimate_bulk(source, **options))
 
     def bulk(
-        self,
-        source: "Source",
-        *,
-        clock: "Clock | str | None" = None,
-        **options: Unpack[BulkOptions],
+        self, source: "Source", *, clock: "ClockLike" = None, **options: Unpack[BulkOptions]
     ) -> "BulkRun":
         """See `AsyncLLMOrchestrator.bulk`."""
         from llm_orchestrator.bulk.face import BulkRun
 
         return BulkRun(_portal.run(self._core.bulk(source, clock=clock, **options)), _portal.run)
 
-    def bulk_run(self, name: str, *, clock: "Clock | str | None" = None) -> "BulkRun":
+    def bulk_run(self, name: str, *, clock: "ClockLike" = None) -> "BulkRun":
         """See `AsyncLLMOrchestrator.bulk_run`."""
         from llm_orchestrator.bulk.face import BulkRun
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from typing import Protocol
+from typing import Protocol, TypeAlias
 from urllib.error import URLError
 from urllib.request import urlopen
 
@@ -38,6 +38,10 @@ class Clock(Protocol):
     async def refresh(self) -> None:
         """See whether the clock was turned."""
         ...
+
+
+ClockLike: TypeAlias = Clock | str | None
+"""A clock, the address of a simulator that has one, or ``None`` for that of this machine."""
 
 
 class SystemClock:

@@ -11,10 +11,10 @@ from llm_orchestrator.bulk.hands import folded
 from llm_orchestrator.bulk.mending import mended
 from llm_orchestrator.bulk.rows import RowError
 from llm_orchestrator.bulk.task import Task
-from llm_orchestrator.errors import OrchestratorError
+from llm_orchestrator.errors import OrchestratorError, StoreError
 from llm_orchestrator.store.bulk import BulkStore
 from llm_orchestrator.store.bulk_items import Waiting
-from llm_orchestrator.store.bulk_rows import ItemRow, ItemState, Outcome
+from llm_orchestrator.store.bulk_rows import ItemRow, ItemState, Outcome, Unit
 from llm_orchestrator.types.batch import Texts
 from llm_orchestrator.types.money import Pico
 from llm_orchestrator.types.provider import Candidate
@@ -68,11 +68,36 @@ class Making:
         for built in building.build(plan, self._asked(order.task, rows)):
             self._refuse(built.rejects)
             if built.unit is not None:
-                self._store.wait(self._store.units.add, built.unit, built.numbers)
+                if not self._store.wait(self._store.units.add, built.unit, built.numbers):
+                    building.discard(plan, built)  # another process has some of them
             elif built.numbers:  # too few for a batch
                 self._chunk(order, list(built.numbers))
             made += len(built.numbers)
         return made
+
+    def rebuild(self, unit: Unit, task: Task, target: Candidate) -> Unit:
+        """Write the rows of a unit anew, whose file is on another machine; see `rewrite`."""
+        plan = building.Plan(
+            run_id=self._run_id,
+            task=task.name,
+            target=target,
+            folder=self._folder,
+            created_at=unit.created_at,
+            most_items=unit.count,
+            embeds=unit.embeds,
+        )
+        return building.rewrite(plan, unit, self._again(task, unit.work_id))
+
+    def _again(self, task: Task, work_id: str) -> Iterator[tuple[int, Request | Texts]]:
+        after = -1
+        page = self._store.items.page
+        while rows := self._store.wait(page, self._run_id, work_id=work_id, after=after):
+            for row in rows:
+                try:
+                    yield row.item_no, _asked(task, row)
+                except RowError as error:
+                    raise StoreError(f"item {row.item_no} cannot be read again: {error}") from None
+            after = rows[-1].item_no
 
     def _chunks(self, order: Order, rows: Iterator[ItemRow]) -> int:
         made = 0
@@ -109,12 +134,10 @@ class Making:
     def _asked(self, task: Task, rows: Iterator[ItemRow]) -> Iterator[tuple[int, Request | Texts]]:
         for row in rows:
             try:
-                asked = task.item(msgspec.json.decode(row.row)).request
+                asked = _asked(task, row)
             except RowError as error:  # it was read by another version of us
                 self._refuse([(row.item_no, error)])
                 continue
-            if row.repaired and row.result is not None and isinstance(asked, Request):
-                asked = mended(asked, row)
             yield row.item_no, asked
 
     def _refuse(self, rejects: Sequence[tuple[int, OrchestratorError | RowError]]) -> None:
@@ -123,3 +146,11 @@ class Making:
                 Outcome(number, ItemState.FAILED, error=folded(error)) for number, error in rejects
             ]
             self._store.wait(self._store.items.refuse, self._run_id, outcomes)
+
+
+def _asked(task: Task, row: ItemRow) -> Request | Texts:
+    """What is asked for an item; raises `RowError`."""
+    asked = task.item(msgspec.json.decode(row.row)).request
+    if row.repaired and row.result is not None and isinstance(asked, Request):
+        return mended(asked, row)
+    return asked

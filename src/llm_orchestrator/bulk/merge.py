@@ -1,7 +1,6 @@
 """Where several have answered the same item: one answer by quality, by vote, or all of them."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
 from itertools import combinations
 from typing import Any, Literal
 
@@ -15,7 +14,7 @@ _MEMBERS = frozenset(("task", *_OWN))
 
 
 class Merging:
-    """Merges rows of the same item that follow on each other, and counts who agrees with whom.
+    """Merges the rows of an item, and counts who agrees with whom.
 
     ``quality`` names providers, the best first; others come after them.
     """
@@ -23,45 +22,29 @@ class Merging:
     def __init__(self, rule: MergeRule, quality: tuple[str, ...]) -> None:
         self._rule = rule
         self._rank = {name: n for n, name in enumerate(quality)}
-        self._key: object = None
-        self._rows: list[dict[str, Any]] = []
         self._pairs: Counter[tuple[str, str, str]] = Counter()
         self._same: Counter[tuple[str, str, str]] = Counter()
         self._items = self._unanimous = 0
 
-    def add(self, key: object, row: dict[str, Any]) -> Iterable[dict[str, Any]]:
-        """One more answer; returns what is merged by it."""
-        made: list[dict[str, Any]] = []
-        if key != self._key:
-            made = list(self.end())
-            self._key = key
-        self._rows.append(row)
-        return made
-
-    def end(self) -> Iterator[dict[str, Any]]:
-        """What is merged of the last item."""
-        rows, self._rows = self._rows, []
-        if not rows:
-            return
+    def merged(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """What becomes of all answers to an item."""
         if len(rows) == 1:
-            yield rows[0]
-            return
-        rows.sort(key=self._order)
+            return rows
+        rows = sorted(rows, key=self._order)
         words = [_said(row) for row in rows]
         self._count(rows, words)
         if self._rule == "all":
-            yield from rows
-            return
+            return rows
         chosen = 0
         votes = Counter(words)
         if self._rule == "vote":
             most = max(votes.values())
             chosen = next(n for n, word in enumerate(words) if votes[word] == most)
-        yield {
-            **rows[chosen],
+        told = {
             "agreement": f"{votes[words[chosen]]}/{len(rows)}",
             "asked": [row["provider"] for row in rows],
         }
+        return [rows[chosen] | told]
 
     def agreement(self) -> dict[str, Any] | None:
         """Who agrees with whom; ``None`` when no item was asked of several."""

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from llm_orchestrator.bulk.clock import Clock, SimulatedClock, SystemClock
+from llm_orchestrator.bulk.clock import ClockLike, SimulatedClock, SystemClock
 from llm_orchestrator.bulk.runner import Runner
 from llm_orchestrator.config.paths import store_url
 from llm_orchestrator.engine.runtime import Runtime
@@ -10,7 +10,7 @@ from llm_orchestrator.store.bulk import BulkStore
 from llm_orchestrator.store.urls import data_dir
 
 
-def open_runner(runtime: Runtime, clock: Clock | str | None = None) -> Runner:
+def open_runner(runtime: Runtime, clock: ClockLike = None) -> Runner:
     """A runner over the configuration's store; ``clock`` may be the address of a simulator."""
     store = BulkStore(store_url(runtime.config))
     if isinstance(clock, str):

@@ -20,9 +20,11 @@ import msgspec
 from llm_orchestrator.bulk import merge, spec, summary
 from llm_orchestrator.bulk.answers import decode_answer
 from llm_orchestrator.bulk.brands import brand
+from llm_orchestrator.bulk.grouping import Groups
 from llm_orchestrator.bulk.orders import rejects_path
 from llm_orchestrator.bulk.rows import Reject
 from llm_orchestrator.bulk.runner import Runner
+from llm_orchestrator.bulk.split import Split
 from llm_orchestrator.bulk.task import Task
 from llm_orchestrator.store.bulk import BulkStore, Desk
 from llm_orchestrator.store.bulk_items import GONE, BulkItems
@@ -78,15 +80,18 @@ def write(runner: Runner, run: RunRow) -> None:
     """
     out = Path(run.out or "").expanduser()
     out.mkdir(parents=True, exist_ok=True)
-    files = Files(out)
+    each = Split.read(spec.decode(run.spec).split).mode == "each"
+    files, groups = Files(out), Groups(out) if each else None
     try:
-        _fill(files, runner, run)
+        _fill(files, runner, run, groups)
         files.keep()
     finally:
         files.drop()
+        if groups is not None:
+            groups.close()
 
 
-def _fill(files: "Files", runner: Runner, run: RunRow) -> None:
+def _fill(files: "Files", runner: Runner, run: RunRow, groups: Groups | None) -> None:
     tasks, order = runner.tasks(run), spec.decode(run.spec)
     merging = merge.Merging(order.merge, tuple(brand(one) for one in order.quality))
     whole = files.array("consolidated/all_analysis.json")
@@ -106,10 +111,13 @@ def _fill(files: "Files", runner: Runner, run: RunRow) -> None:
         files.array(f"{base}.json").add(text)
         files.lines(f"{base}.jsonl").add(text)
         files.done(row["provider"], item.task).add(_encode(item.user_id))
-        for merged in merging.add((item.task, item.user_id), row):
+        if groups is None:
+            whole.add(text)
+        else:
+            groups.add(f"{item.task}\0{item.user_id}", text)
+    for together in groups or ():
+        for merged in merging.merged([msgspec.json.decode(one) for one in together]):
             whole.add(_encode(merged))
-    for merged in merging.end():
-        whole.add(_encode(merged))
     now = dt.datetime.fromtimestamp(runner.clock.now(), dt.UTC).isoformat()
     files.checkpoints(now)
     told = summary.gather(runner.store, run)

@@ -74,7 +74,13 @@ class Runner:
         self.driving: set[asyncio.Task[RunRow]] = set()
         """Tasks that drive; `close` waits for them."""
         self.works = Works(
-            runtime, store, folder=folder, clock=self.clock, owner=self.owner, judge=self.judge
+            runtime,
+            store,
+            folder=folder,
+            clock=self.clock,
+            owner=self.owner,
+            judge=self.judge,
+            rebuild=self.rebuild,
         )
 
     def stop(self) -> None:
@@ -136,6 +142,12 @@ class Runner:
             return Verdict(parsed=task.parse(response.text))
         except OutputError as error:
             return Verdict(ItemState.RETRY, error=f"OutputError: {error}")
+
+    async def rebuild(self, unit: Unit) -> Unit:
+        """The rows of a batch whose file is on another machine, written again."""
+        making = Making(self.store, unit.run_id, folder=self.folder, now=self.micros())
+        task = self.tasks(await self.row(unit.run_id))[unit.task]
+        return await asyncio.to_thread(making.rebuild, unit, task, self.works.hands.target(unit))
 
     @asynccontextmanager
     async def leased(self, run_id: str) -> AsyncIterator[None]:
