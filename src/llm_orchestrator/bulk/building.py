@@ -3,6 +3,7 @@
 import hashlib
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -12,7 +13,7 @@ from llm_orchestrator.bulk.hands import account_of
 from llm_orchestrator.catalog import upper_bound
 from llm_orchestrator.catalog.tokens import upper_bound_input
 from llm_orchestrator.dialects import batch
-from llm_orchestrator.errors import InvalidRequestError, OrchestratorError
+from llm_orchestrator.errors import InvalidRequestError, OrchestratorError, StoreError
 from llm_orchestrator.pipeline.hold import bound
 from llm_orchestrator.store.bulk_rows import Unit, custom_id, new_work_id, prefix_of, tag_of
 from llm_orchestrator.types.batch import BatchItem, BatchLimits, Texts
@@ -22,6 +23,8 @@ from llm_orchestrator.types.request import Image, Media, Request
 
 _BUFFER = 1 << 18
 _BYTES_A_TOKEN = 4
+_REJECTS = 1000
+"""So many are told at a time."""
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,34 +61,74 @@ class Built(msgspec.Struct, frozen=True, kw_only=True):
 def build(plan: Plan, rows: Iterable[tuple[int, Request | Texts]]) -> Iterator[Built]:
     """The units for these items (number and request, in order of the numbers).
 
-    Blocks, as it writes files. Nothing is in the store yet: `BulkUnits.add` puts it there.
+    Blocks, as it writes files. Nothing is in the store yet: `BulkUnits.add` puts it there; where
+    that says no, `discard` removes the file. Raises `StoreError` when a file cannot be written.
     """
     file = _File(plan)
-    for number, request in rows:
-        try:
+    try:
+        for number, request in rows:
+            try:
+                if not file.add(number, request):
+                    full, file = file, _File(plan)
+                    built = full.end()
+                    full.close()
+                    yield built
+                    file.add(number, request)
+            except InvalidRequestError as error:
+                file.rejects.append((number, error))
+                if len(file.rejects) >= _REJECTS:
+                    rejects, file.rejects = file.rejects, []
+                    yield Built(unit=None, numbers=(), rejects=rejects)
+        if file.numbers or file.rejects:
+            yield file.end()
+    finally:
+        file.close()
+
+
+def discard(plan: Plan, built: Built) -> None:
+    """Remove the file of a unit that is not wanted."""
+    if built.unit is not None:
+        (plan.folder / (built.unit.path or "")).unlink(missing_ok=True)
+
+
+def rewrite(plan: Plan, unit: Unit, rows: Iterable[tuple[int, Request | Texts]]) -> Unit:
+    """Write the rows of a unit anew, whose file is on another machine; the unit with their size.
+
+    Raises `StoreError` when they are not as many as they were.
+    """
+    file = _File(plan, unit)
+    try:
+        for number, request in rows:
             if not file.add(number, request):
-                yield file.end()
-                file = _File(plan)
-                file.add(number, request)
-        except InvalidRequestError as error:
-            file.rejects.append((number, error))
-    if file.numbers or file.rejects:
-        yield file.end()
-    else:
-        file.discard()
+                break
+        built = file.end()
+    except InvalidRequestError as error:
+        raise StoreError(f"the rows of {unit.work_id} cannot be written again: {error}") from None
+    finally:
+        file.close()
+    if built.unit is None or built.unit.count != unit.count:
+        discard(plan, built)
+        raise StoreError(
+            f"the rows of {unit.work_id} cannot be written again: {len(built.numbers)} instead of "
+            f"{unit.count}"
+        )
+    return msgspec.structs.replace(
+        unit, path=built.unit.path, size=built.unit.size, sha256=built.unit.sha256
+    )
 
 
 class _File:
     """The rows of one unit, while they are written."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, unit: Unit | None = None) -> None:
         self._plan = plan
         self._wire = batch.wire_of(plan.target)
         self._room = batch.room(plan.target.provider)
-        self.work_id = new_work_id()
+        self.work_id = new_work_id() if unit is None else unit.work_id
         self._prefix = prefix_of(self.work_id)
         self._path = plan.folder / f"{self.work_id}.jsonl"
         self._out: BinaryIO | None = None
+        self._ended = False
         self._sha = hashlib.sha256()
         self.numbers = array("q")
         self.rejects: list[tuple[int, OrchestratorError]] = []
@@ -111,16 +154,22 @@ class _File:
         most = most_of(request, len(line), plan.target)
         if self.numbers and self._too_dear(most):
             return False
-        if self._out is None:
-            plan.folder.mkdir(parents=True, exist_ok=True)
-            self._out = self._path.open("wb", _BUFFER)
-        self._out.write(line)
+        self._write(line)
         self._sha.update(line)
         self.numbers.append(number)
         self._size += len(line)
         self._texts += texts
         self._hold = None if most is None or self._hold is None else self._hold + most
         return True
+
+    def _write(self, line: bytes) -> None:
+        try:
+            if self._out is None:
+                self._plan.folder.mkdir(parents=True, exist_ok=True)
+                self._out = self._path.open("wb", _BUFFER)
+            self._out.write(line)
+        except OSError as error:
+            raise StoreError(f"{self._path} cannot be written: {error.strerror}") from None
 
     def _fits(self, limits: BatchLimits, size: int, texts: int) -> bool:
         return (
@@ -136,12 +185,14 @@ class _File:
         return not (cap is None or most is None or self._hold is None) and self._hold + most > cap
 
     def end(self) -> Built:
-        """Close the file."""
-        if self._out is not None:
-            self._out.close()
+        """Close the file; it stays if there is a unit for it."""
+        try:
+            if self._out is not None:
+                self._out.close()
+        except OSError as error:
+            raise StoreError(f"{self._path} cannot be written: {error.strerror}") from None
         notices = frozenset(self._notices)
         if len(self.numbers) < max(1, self._wire.limits.least):
-            self.discard()
             return Built(unit=None, numbers=self.numbers, rejects=self.rejects, notices=notices)
         plan = self._plan
         unit = Unit(
@@ -164,12 +215,16 @@ class _File:
             hold_pico=self._hold,
             input_tokens=self._size // _BYTES_A_TOKEN,
         )
+        self._ended = True
         return Built(unit=unit, numbers=self.numbers, rejects=self.rejects, notices=notices)
 
-    def discard(self) -> None:
-        """Remove what was written."""
-        if self._out is not None:
-            self._out.close()
+    def close(self) -> None:
+        """Let the file go, and remove it if no unit was made of it."""
+        if self._ended:
+            return
+        with suppress(OSError):
+            if self._out is not None:
+                self._out.close()
         self._path.unlink(missing_ok=True)
 
 

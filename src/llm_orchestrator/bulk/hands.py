@@ -1,5 +1,6 @@
 """What all steps of the submit protocol share: the store, the clock, the wire, and who works."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeAlias, TypeVar
@@ -10,6 +11,7 @@ from llm_orchestrator.bulk.clock import Clock
 from llm_orchestrator.config.bulk import BulkSettings
 from llm_orchestrator.dialects import batch
 from llm_orchestrator.engine.runtime import Runtime
+from llm_orchestrator.errors import StoreError
 from llm_orchestrator.pipeline.batches import LIMITS, Driver
 from llm_orchestrator.providers.accounts import account
 from llm_orchestrator.store.bulk import BulkStore
@@ -32,8 +34,8 @@ class Verdict(msgspec.Struct, frozen=True):
 
 Judge: TypeAlias = Callable[[Unit, int, Response], Verdict | None]
 """Looks at the answer to an item (its number) in a thread; ``None`` takes it as it is."""
-Rebuild: TypeAlias = Callable[[Unit], Awaitable[BatchFile | None]]
-"""Writes the rows of a unit anew, where another machine has the file."""
+Rebuild: TypeAlias = Callable[[Unit], Awaitable[Unit]]
+"""Writes the rows of a unit anew where another machine has its file; see `building.rewrite`."""
 
 
 class Hands(msgspec.Struct, kw_only=True):
@@ -96,19 +98,36 @@ def wire_of(target: Candidate) -> BatchWire:
     return batch.wire_of(target)
 
 
-async def rows_of(hands: Hands, unit: Unit) -> BatchFile | None:
-    """The rows of the unit on this machine; ``None`` where they are not, and cannot be had."""
-    path = hands.folder / (unit.path or "")
-    if unit.path and path.is_file() and path.stat().st_size == unit.size:
-        return BatchFile(
-            path=str(path),
-            size=unit.size or 0,
-            count=unit.count,
-            name=unit.path,
-            embeds=unit.embeds,
-            sha256=unit.sha256 or "",
-        )
-    return None if hands.rebuild is None else await hands.rebuild(unit)
+async def rows_of(hands: Hands, unit: Unit) -> BatchFile:
+    """The rows of the unit on this machine, written again where they are not there.
+
+    Raises `StoreError` where that is not possible.
+    """
+    path = hands.folder / (unit.path or unit.work_id)
+    if not await asyncio.to_thread(_is_there, path, unit.size):
+        if hands.rebuild is None:
+            raise StoreError(f"the rows of {unit.work_id} ({unit.path}) are not on this machine")
+        again = await hands.rebuild(unit)
+        await hands.note(unit, path=again.path, size=again.size, sha256=again.sha256)
+        unit = again
+    return file_of(hands, unit)
+
+
+def _is_there(path: Path, size: int | None) -> bool:
+    return path.is_file() and path.stat().st_size == size
+
+
+def file_of(hands: Hands, unit: Unit) -> BatchFile:
+    """What is known of the unit's rows, wherever they are."""
+    name = unit.path or unit.work_id
+    return BatchFile(
+        path=str(hands.folder / name),
+        size=unit.size or 0,
+        count=unit.count,
+        name=name,
+        embeds=unit.embeds,
+        sha256=unit.sha256 or "",
+    )
 
 
 def order_of(unit: Unit, file: BatchFile) -> BatchOrder:

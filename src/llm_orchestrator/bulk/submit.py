@@ -16,6 +16,7 @@ import msgspec
 from llm_orchestrator.bulk import money
 from llm_orchestrator.bulk.hands import (
     Hands,
+    file_of,
     folded,
     order_of,
     rows_of,
@@ -70,8 +71,6 @@ async def _crowd(hands: Hands, unit: Unit, target: Candidate) -> float | None:
 async def _upload(hands: Hands, unit: Unit, target: Candidate) -> Unit | None:
     """The unit with the id of its file; ``None`` when another one has gone on with it."""
     file = await rows_of(hands, unit)
-    if file is None:
-        raise StoreError(f"the rows of {unit.work_id} ({unit.path}) are not on this machine")
     file_id = await hands.drive(batch.room(target.provider).upload(file, target), target)
     point("uploaded")
     if not await hands.store.do(hands.store.units.uploaded, unit, file_id):
@@ -82,9 +81,8 @@ async def _upload(hands: Hands, unit: Unit, target: Candidate) -> Unit | None:
 
 async def send(hands: Hands, unit: Unit, target: Candidate) -> float | None:
     """Create the batch: once, whoever else is at it."""
-    file = await rows_of(hands, unit)
-    if file is None:
-        raise StoreError(f"the rows of {unit.work_id} ({unit.path}) are not on this machine")
+    # What was uploaded is not needed here any more.
+    file = file_of(hands, unit) if unit.file_id else await rows_of(hands, unit)
     store, wire = hands.store, wire_of(target)
     gate = unit.account if wire.tag == "none" else None
     at, real = hands.micros(), int(hands.clock.wall() * 1e6)

@@ -168,7 +168,6 @@ async def again(world: World, unit: Unit) -> tuple[Exchange[BatchStatus], Candid
     unit = await world.unit(unit.work_id)
     target = world.works.hands.target(unit)
     file = await rows_of(world.works.hands, unit)
-    assert file is not None
     order = BatchOrder(tag=unit.tag, file=file, file_id=unit.file_id or "")
     return room(target.provider).create(order, target), target
 
