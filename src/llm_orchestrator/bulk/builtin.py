@@ -35,7 +35,7 @@ BUILT_IN: Mapping[str, Mapping[str, Any]] = {
         "kind": "embedding",
         "input": "input",
         "models": [
-            *("text-embedding-3-large", "gemini/gemini-embedding-001", "mistral/mistral-embed"),
+            *("text-embedding-3-large", "gemini/gemini-embedding-2", "mistral/mistral-embed"),
             "cohere/embed-v4.0",
         ],
     },

@@ -14,8 +14,8 @@ Targets = Mapping[str, tuple[Candidate, ...]]
 EMBEDDERS: Mapping[str, str] = {
     "openai": "text-embedding-3-large",
     "azure": "text-embedding-3-large",
-    "gemini": "gemini-embedding-001",
-    "vertex": "gemini-embedding-001",
+    "gemini": "gemini-embedding-2",
+    "vertex": "gemini-embedding-2",
     "mistral": "mistral-embed",
     "cohere": "embed-v4.0",
     "bedrock": "amazon.titan-embed-text-v2:0",
