@@ -8,6 +8,7 @@ from llm_orchestrator.bulk import foresight
 from llm_orchestrator.bulk.plan import Decision
 from llm_orchestrator.bulk.replanner import Running, replan
 from llm_orchestrator.store.bulk_rows import RunRow, Unit
+from llm_orchestrator.types.batch import BatchWire
 
 if TYPE_CHECKING:
     from llm_orchestrator.bulk.runner import Runner
@@ -35,7 +36,12 @@ class Hurry:
         self._looked = monotonic()
         store, do = self._runner.store, self._runner.store.do
         units = await do(store.units.of_run, run.run_id, ("sent",))
-        out = [_running(one) for one in units if one.lane == "batch" and one.cancel_at is None]
+        directory = self._runner.runtime.directory
+        out = [
+            _running(one, directory.rows[one.provider].batch or BatchWire())
+            for one in units
+            if one.lane == "batch" and one.cancel_at is None and one.provider in directory.rows
+        ]
         if not out:
             return (), []
         known = foresight.decode(run.estimate).offers
@@ -54,7 +60,7 @@ class Hurry:
         return made.cancel, new
 
 
-def _running(unit: Unit) -> Running:
+def _running(unit: Unit, wire: BatchWire) -> Running:
     return Running(
         work_id=unit.work_id,
         task=unit.task,
@@ -64,4 +70,6 @@ def _running(unit: Unit) -> Running:
         done=unit.done,
         sent_at=(unit.sent_at or unit.created_at) / 1e6,
         held_pico=unit.hold_pico,
+        cancels=wire.cancels,
+        keeps=wire.keeps,
     )

@@ -219,6 +219,10 @@ class BatchWire(msgspec.Struct, frozen=True, kw_only=True):
     """Hours that may be asked for as the longest time, the least first."""
     page: int = 100
     """Batches on one page of the list; 0 when it has no pages."""
+    cancels: bool = True
+    """Whether a batch can be cancelled."""
+    keeps: bool = True
+    """Whether a batch that was cancelled or has expired delivers what is done of it."""
     discount: int | None = None
     """Percent that it is cheaper, as a rule; what a batch costs is in the catalogue. ``None`` is
     unknown."""

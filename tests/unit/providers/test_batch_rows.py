@@ -81,3 +81,9 @@ def test_addresses_and_buckets_of_an_account() -> None:
     assert found.values["bucket"] == "rows"
     found = row("bedrock", {}, AWS_REGION="eu-west-1", BEDROCK_BATCH_BUCKET="b")
     assert found.values["bucket"] == "b"
+
+
+def test_who_keeps_what_is_done() -> None:
+    """By it a late batch is given up, or waited for."""
+    assert [name for name, wire in BATCHES.items() if not wire.keeps] == ["gemini"]
+    assert [name for name, wire in BATCHES.items() if not wire.cancels] == ["openrouter"]
