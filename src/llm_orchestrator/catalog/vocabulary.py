@@ -60,7 +60,9 @@ def encoding(name: VocabularyName) -> "Encoding":
         "mergeable_ranks": ranks,
         "special_tokens": head.special,
     }
-    return tiktoken.Encoding(head.name, **arguments)
+    made = tiktoken.Encoding(head.name, **arguments)
+    ranks.clear()  # it has copied them, and keeps the 25 MB only to be pickled
+    return made
 
 
 def count(text: str, name: VocabularyName) -> int:
