@@ -16,8 +16,6 @@ from llm_orchestrator.types.money import usd_text
 if TYPE_CHECKING:
     from llm_orchestrator.bulk.runner import Runner
 
-_LEASE_S = 10.0
-
 
 class Lane:
     """Answers the chunks of one run in a task of its own."""
@@ -97,7 +95,7 @@ class Lane:
 
     async def _chunk(self, work_id: str) -> None:
         units, owner = self._store.units, self._runner.owner
-        unit = await self._store.do(units.claim, work_id, owner, _LEASE_S)
+        unit = await self._store.do(units.claim, work_id, owner, self._runner.lease)
         if unit is None or unit.over:
             return
         renewing = asyncio.get_running_loop().create_task(self._renew(work_id))
@@ -139,6 +137,8 @@ class Lane:
 
     async def _renew(self, work_id: str) -> None:
         while True:
-            await asyncio.sleep(_LEASE_S / 3)
+            await asyncio.sleep(self._runner.lease / 3)
             with suppress(StoreError):
-                await self._store.do(self._store.units.claim, work_id, self._runner.owner, _LEASE_S)
+                await self._store.do(
+                    self._store.units.claim, work_id, self._runner.owner, self._runner.lease
+                )

@@ -24,8 +24,6 @@ from llm_orchestrator.errors import InvalidRequestError, OrchestratorError
 from llm_orchestrator.store.bulk_rows import RunRow, new_work_id
 from llm_orchestrator.types.money import Pico
 
-_LEASE_S = 10.0
-
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     """A run as it is asked for."""
@@ -82,7 +80,7 @@ async def place(runner: Runner, wanted: Wanted) -> tuple[RunRow, Loaded]:
         run = RunRow(run_id=run_id, name=wanted.name, created_at=now, **fields)
         await do(runs.add, run)
     # While another process drives it, wait until it ends, is paused or dies.
-    while not await do(runs.claim, run.run_id, runner.owner, _LEASE_S):  # noqa: ASYNC110
+    while not await do(runs.claim, run.run_id, runner.owner, runner.lease):  # noqa: ASYNC110
         await asyncio.sleep(0.2)
     async with runner.leased(run.run_id):
         await do(runs.change, run.run_id, state="loading", error=None, ended_at=None, **fields)

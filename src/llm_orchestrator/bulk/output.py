@@ -12,6 +12,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -85,6 +86,9 @@ def write(runner: Runner, run: RunRow) -> None:
     try:
         _fill(files, runner, run, groups)
         files.keep()
+    except OSError as error:
+        error.filename = error.filename or str(out)
+        raise
     finally:
         files.drop()
         if groups is not None:
@@ -226,10 +230,12 @@ class Files:
     def drop(self) -> None:
         """Remove what did not become whole."""
         for name, file in self._open.items():
-            file.file.close()
+            with suppress(OSError):  # what is not written yet may not fit
+                file.file.close()
             self._part(name).unlink(missing_ok=True)
         for file in self._done.values():
-            file.file.close()
+            with suppress(OSError):
+                file.file.close()
 
     def _made(self, name: str, begin: bytes, between: bytes, end: bytes) -> _File:
         path = self._part(name)

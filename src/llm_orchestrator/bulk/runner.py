@@ -11,7 +11,7 @@ import msgspec
 from llm_orchestrator.bulk import spec
 from llm_orchestrator.bulk.clock import Clock, SystemClock
 from llm_orchestrator.bulk.cutting import cut
-from llm_orchestrator.bulk.hands import Verdict
+from llm_orchestrator.bulk.hands import Verdict, folded
 from llm_orchestrator.bulk.hurrying import Hurry
 from llm_orchestrator.bulk.lane import Lane
 from llm_orchestrator.bulk.making import Making
@@ -21,7 +21,15 @@ from llm_orchestrator.bulk.task import Task
 from llm_orchestrator.bulk.tasks import load_task
 from llm_orchestrator.bulk.works import Works
 from llm_orchestrator.engine.runtime import Runtime
-from llm_orchestrator.errors import BudgetError, InvalidRequestError, OutputError, StoreError
+from llm_orchestrator.errors import (
+    BudgetError,
+    ConfigError,
+    InvalidRequestError,
+    ModelNotFoundError,
+    OutputError,
+    StoreError,
+    UnsupportedError,
+)
 from llm_orchestrator.store.bulk import BulkStore
 from llm_orchestrator.store.bulk_rows import (
     OPEN,
@@ -41,7 +49,6 @@ _LOOK_S = 0.5
 """Real seconds between two looks at a run: somebody may pause it."""
 _BACKOFF_S = 30.0
 """On the run's clock, before the first round of retries; doubles."""
-_LEASE_S = 10.0
 _DECISIONS = 500
 """So many are kept, the latest."""
 ENDED: tuple[RunState, ...] = ("completed", "partial", "cancelled", "failed")
@@ -70,6 +77,8 @@ class Runner:
         self.clock = clock or SystemClock()
         self.owner = owner or f"runner_{new_work_id()}"
         self._tasks: dict[str, tuple[str, dict[str, Task]]] = {}
+        self.lease = runtime.config.bulk.lease
+        """Real seconds until others go on with what this process leaves behind."""
         self.stopped = False
         self.driving: set[asyncio.Task[RunRow]] = set()
         """Tasks that drive; `close` waits for them."""
@@ -125,7 +134,7 @@ class Runner:
             run = await self.row(run_id)
             if run.state in (*ENDED, "paused", "loading") or self.stopped:
                 return run
-            if await self.store.do(self.store.runs.claim, run_id, self.owner, _LEASE_S):
+            if await self.store.do(self.store.runs.claim, run_id, self.owner, self.lease):
                 break
             await asyncio.sleep(_LOOK_S)
         async with self.leased(run_id):
@@ -161,9 +170,9 @@ class Runner:
 
     async def _renew(self, run_id: str) -> None:
         while True:
-            await asyncio.sleep(_LEASE_S / 3)
+            await asyncio.sleep(self.lease / 3)
             try:
-                await self.store.do(self.store.runs.claim, run_id, self.owner, _LEASE_S)
+                await self.store.do(self.store.runs.claim, run_id, self.owner, self.lease)
             except StoreError as error:
                 log.warning("the lease of %s cannot be renewed: %s", run_id, error)
 
@@ -200,7 +209,13 @@ class _Drive:
                 self._run = await self._runner.row(self._id)
                 if self._run.state == "paused" or self._run.state in ENDED:
                     break
-                if (state := await self._on()) is not None:
+                try:
+                    state = await self._on()
+                except (ConfigError, UnsupportedError, ModelNotFoundError) as error:
+                    await self._cancel_units("the run failed")
+                    await self._end("failed", folded(error))
+                    raise
+                if state is not None:
                     await self._end(state)
         finally:
             await self._lane.end()
@@ -344,10 +359,10 @@ class _Drive:
         bad = sum(of.values()) - of[ItemState.DONE]
         return "partial" if bad or self._run.rejects else "completed"
 
-    async def _end(self, state: RunState) -> None:
+    async def _end(self, state: RunState, error: str | None = None) -> None:
         fields: dict[str, object] = {"state": state, "ended_at": self._runner.micros()}
-        if self._capped:
-            fields["error"] = f"BudgetError: {self._capped}"
+        if error or self._capped:
+            fields["error"] = error or f"BudgetError: {self._capped}"
         await self._store.do(self._store.history.conclude, self._id)
         await self._store.do(
             self._store.runs.change, self._id, among=("running", "cancelling"), **fields

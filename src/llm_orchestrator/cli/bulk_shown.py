@@ -4,6 +4,7 @@ import datetime as dt
 from typing import TYPE_CHECKING
 
 from llm_orchestrator.cli import faults, output
+from llm_orchestrator.errors import StoreError
 from llm_orchestrator.types.money import to_usd
 
 if TYPE_CHECKING:
@@ -42,19 +43,27 @@ def followed(run: "BulkRun", *, as_json: bool) -> int:
         output.note("stopping: what is under way is written down; the same command goes on")
         run.wait()
         raise
+    except (OSError, StoreError) as error:
+        text = _words(error) if isinstance(error, OSError) else str(error)
+        output.fail(f"{run.run_id} stopped: {text}", "Nothing is lost: the same command goes on.")
+        return faults.PARTIAL
     report = run.report()
     if as_json:
         output.json(report.as_dict())
     else:
         ended(report)
     if run.fault is not None:
-        where = f"{run.fault.filename}: " if run.fault.filename else ""
         output.fail(
-            f"the results cannot be written: {where}{run.fault.strerror or run.fault}",
+            f"the results cannot be written: {_words(run.fault)}",
             f"Nothing is lost: `llmo bulk results {run.run_id} --out DIR` writes them.",
         )
         return faults.PARTIAL
     return code(report)
+
+
+def _words(error: OSError) -> str:
+    where = f"{error.filename}: " if error.filename else ""
+    return f"{where}{error.strerror or error}"
 
 
 def ended(report: "Report") -> None:

@@ -1,0 +1,175 @@
+"""``llmo bulk`` as a process: what it prints, its exit codes, and what is left when it dies."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from llm_orchestrator.simulator import Simulator
+from tests.integration.bulk.world import sections
+from tests.waiting import until
+
+TASK = """
+name: sentiment
+id: video_id
+prompt: "Judge the sentiment of: {{ text }}"
+options: {max_tokens: 200}
+"""
+Command = Callable[..., subprocess.Popen[str]]
+
+
+@pytest.fixture
+def sim() -> Iterator[Simulator]:
+    with Simulator(seed=5, speed=36_000).run_in_thread() as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def command(sim: Simulator, both: str, tmp_path: Path) -> Iterator[Command]:
+    """Begins ``llmo bulk ...`` in a folder with a configuration, a task and rows."""
+    config = {
+        "providers": sections(sim, ("openai", "anthropic")),
+        "store": {"url": both},
+        "bulk": {"create_timeout": 2.0, "list_lag": 0.3, "lease": 2.0},
+    }
+    (tmp_path / "llmo.yaml").write_bytes(msgspec.yaml.encode(config))
+    (tmp_path / "task.yaml").write_text(TASK, "utf-8")
+    rows(tmp_path, 120)
+    begun: list[subprocess.Popen[str]] = []
+
+    def begin(*words: str) -> subprocess.Popen[str]:
+        env = {**os.environ, "LLMO_HOME": str(tmp_path / "home")}
+        begun.append(
+            subprocess.Popen(
+                [Path(sys.executable).with_name("llmo"), "bulk", *words],
+                cwd=tmp_path,
+                env=env,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+        )
+        return begun[-1]
+
+    yield begin
+    for process in begun:
+        process.kill()
+        process.communicate()
+
+
+def rows(folder: Path, count: int) -> None:
+    lines = ["video_id,text", *(f"v{n},post {n} is good" for n in range(count))]
+    (folder / "posts.csv").write_text("\n".join(lines) + "\n", "utf-8")
+
+
+def words(sim: Simulator, *more: str) -> tuple[str, ...]:
+    given = ("run", "posts.csv", "--task", "task.yaml", "--models", "gpt-4o-mini")
+    return (*given, "--out", "out", "--clock", sim.url, *more)
+
+
+def finished(process: subprocess.Popen[str]) -> tuple[int, str, str]:
+    out, err = process.communicate(timeout=60)
+    return process.returncode, out, err
+
+
+def answers(folder: Path) -> list[str]:
+    found: list[dict[str, Any]] = json.loads(
+        (folder / "out/consolidated/all_analysis.json").read_text("utf-8")
+    )
+    return [row["video_id"] for row in found]
+
+
+def test_run_tells_what_came_of_it(command: Command, sim: Simulator, tmp_path: Path) -> None:
+    code, out, err = finished(command(*words(sim)))
+    assert code == 0, err
+    assert "completed: 120 of 120 answers" in out
+    assert answers(tmp_path) == [f"v{n}" for n in range(120)]
+    code, out, _ = finished(command("report", "out", "--json"))
+    assert code == 0
+    total = json.loads(out, parse_float=Decimal)["total"]
+    assert total["cost_usd"] * 10**12 == sim.batches()["cost_pico"]
+    code, out, _ = finished(command("results", "out"))
+    assert len(out.splitlines()) == 120
+    code, out, _ = finished(command("status"))
+    assert "completed" in out
+    code, out, _ = finished(command("merge", "out"))
+    assert (code, "Merged 120 rows into 120" in out) == (0, True)
+
+
+async def test_a_killed_run_goes_on_and_pays_once(
+    command: Command, sim: Simulator, tmp_path: Path
+) -> None:
+    sim.set_batches(queue=36_000)
+    first = command(*words(sim))
+    await until(lambda: sim.batches()["batches"])
+    first.send_signal(signal.SIGKILL)
+    finished(first)
+    code, _, err = finished(command(*words(sim)))
+    assert code == 0, err
+    assert len(answers(tmp_path)) == 120
+    assert len(sim.batches()["batches"]) == 1
+
+
+async def test_a_run_that_is_asked_to_end_goes_on_the_next_time(
+    command: Command, sim: Simulator, tmp_path: Path
+) -> None:
+    sim.set_batches(queue=72_000)
+    first = command(*words(sim))
+    await until(lambda: sim.batches()["batches"])
+    first.send_signal(signal.SIGTERM)
+    code, _, err = finished(first)
+    assert code == 128 + signal.SIGTERM
+    assert "the same command goes on" in err
+    code, out, _ = finished(command("status", "out", "--json"))
+    assert json.loads(out)["state"] == "running"
+    code, _, err = finished(command("resume", "out", "--clock", sim.url))
+    assert code == 0, err
+    assert len(answers(tmp_path)) == 120
+    assert len(sim.batches()["batches"]) == 1
+
+
+async def test_the_online_lane_goes_on_after_a_kill(
+    command: Command, sim: Simulator, tmp_path: Path
+) -> None:
+    rows(tmp_path, 1500)
+    first = command(*words(sim, "--lane", "online", "--concurrency", "4"))
+    await until(lambda: len(sim.ledger()["rows"]) > 600)
+    first.send_signal(signal.SIGKILL)
+    finished(first)
+    code, _, err = finished(command(*words(sim, "--lane", "online")))
+    assert code == 0, err
+    assert len(answers(tmp_path)) == 1500
+    assert len(sim.ledger()["rows"]) < 1500 + 300
+
+
+def test_a_full_disk_loses_nothing(command: Command, sim: Simulator, tmp_path: Path) -> None:
+    (tmp_path / "out/consolidated").mkdir(parents=True)
+    (tmp_path / "out/consolidated/all_analysis.json.part").symlink_to("/dev/full")
+    code, _, err = finished(command(*words(sim)))
+    assert code == 4
+    assert "No space left on device" in err
+    paid = sim.batches()["cost_pico"]
+    code, _, err = finished(command(*words(sim)))
+    assert code == 0, err
+    assert len(answers(tmp_path)) == 120
+    assert sim.batches()["cost_pico"] == paid
+
+
+def test_exit_codes_say_what_happened(command: Command, sim: Simulator) -> None:
+    code, _, err = finished(command(*words(sim, "--max-cost", "0.0001")))
+    assert (code, "the cap is" in err) == (3, True), err
+    code, _, err = finished(command("run", "posts.csv", "--task", "no.yaml"))
+    assert (code, "no.yaml" in err) == (2, True)
+    code, _, err = finished(command("status", "nobody"))
+    assert (code, "no run nobody" in err) == (2, True)
+    sim.set_batches(failures=1.0)
+    code, out, _ = finished(command(*words(sim, "--retries", "0")))
+    assert (code, "partial" in out) == (4, True)
