@@ -50,7 +50,7 @@ def forecast(
 
     Raises `InvalidRequestError` for an input without rows, `BudgetError` as `plan` does.
     """
-    targets, named = find_targets(runtime, tasks, models, Split.read(split))
+    targets, named = find_targets(runtime, tasks, models, Split.read(split), keyless=True)
     tasks = [within(task, [one.model for one in targets[task.name]]) for task in tasks]
     sample = Sampler()
     reading = read_rows(source, format=format)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from llm_orchestrator.bulk.split import Split
 from llm_orchestrator.bulk.task import Task
 from llm_orchestrator.engine.runtime import Runtime
-from llm_orchestrator.errors import InvalidRequestError
+from llm_orchestrator.errors import ConfigError, InvalidRequestError
 from llm_orchestrator.types.provider import Candidate
 
 Targets = Mapping[str, tuple[Candidate, ...]]
@@ -29,33 +29,35 @@ def find_targets(
     tasks: Sequence[Task],
     models: str | Iterable[str] = (),
     split: Split | None = None,
+    *,
+    keyless: bool = False,
 ) -> tuple[Targets, Split]:
     """The candidates of each task, and the split with their names (``provider/model``).
 
     ``models`` are models or providers, in a list or with commas between them; without any, those of
     the task hold, else those of the split, else the configuration's. A task for vectors takes
-    the models that make some. Raises what resolving a name raises.
+    the models that make some. ``keyless`` takes those as well that cannot be asked for want of a
+    key, with a notice: to estimate nobody needs one. Raises what resolving a name raises.
     """
     split = split or Split()
+    find = _Finder(runtime, keyless=keyless)
     names = _names(models)
     found: dict[str, tuple[Candidate, ...]] = {}
     for task in tasks:
         wanted = names or list(task.models)
         if not wanted and not split.parts:
             wanted = ["gemini"] if task.kind == "media" else []
-        made = [_one(runtime, name, task) for name in wanted]
+        made = [find.one(name, task) for name in wanted]
         for part in split.parts:
-            if not any(_means(runtime, part.name, known) for known in made):
-                made.append(_one(runtime, part.name, task))
+            if not any(find.means(part.name, known) for known in made):
+                made.append(find.one(part.name, task))
         if split.parts:
-            made = [
-                one for one in made if any(_means(runtime, part.name, one) for part in split.parts)
-            ]
-        made = made or [_default(runtime, task)]
+            made = [one for one in made if any(find.means(part.name, one) for part in split.parts)]
+        made = made or [find.default(task)]
         unique = list({one.name: one for one in made}.values())
         fitting = [one for one in unique if (one.model.mode == "embedding") is _embeds(task)]
         found[task.name] = tuple(fitting or unique)
-    return found, split.named(lambda name: _named(runtime, name, found))
+    return found, split.named(lambda name: find.named(name, found))
 
 
 def _names(models: str | Iterable[str]) -> list[str]:
@@ -67,34 +69,59 @@ def _embeds(task: Task) -> bool:
     return task.kind == "embedding"
 
 
-def _one(runtime: Runtime, name: str, task: Task) -> Candidate:
-    """The model of that name, or the one that a provider of that name is asked with."""
-    owner = runtime.catalog.provider(name)
-    if owner is None:
-        return runtime.candidates.one(name)
-    if _embeds(task):
-        if (model := EMBEDDERS.get(owner)) is None:
+class _Finder:
+    """Finds candidates by the names of models and of providers."""
+
+    def __init__(self, runtime: Runtime, *, keyless: bool) -> None:
+        self._runtime = runtime
+        self._keyless = keyless
+
+    def one(self, name: str, task: Task) -> Candidate:
+        """The model of that name, or the one that a provider of that name is asked with."""
+        runtime = self._runtime
+        owner = runtime.catalog.provider(name)
+        model: str | None = None
+        if owner is not None and _embeds(task) and (model := EMBEDDERS.get(owner)) is None:
             raise InvalidRequestError(f"name a model of {name} that makes vectors: {owner}/<model>")
-        return runtime.candidates.of(owner, model)[0]
-    return runtime.candidates.of(owner, None)[0]
+        try:
+            if owner is None:
+                return runtime.candidates.one(name)
+            return runtime.candidates.of(owner, model)[0]
+        except ConfigError:
+            if not self._keyless:
+                raise
+            return self._unready(owner, model or name)
 
+    def default(self, task: Task) -> Candidate:
+        """Whom the configuration asks."""
+        first = self._runtime.candidates.of(None, None)[0]
+        return self.one(first.provider.name, task) if _embeds(task) else first
 
-def _default(runtime: Runtime, task: Task) -> Candidate:
-    first = runtime.candidates.of(None, None)[0]
-    return _one(runtime, first.provider.name, task) if _embeds(task) else first
+    def means(self, name: str, target: Candidate) -> bool:
+        """Whether the name is that of the candidate, or of its provider."""
+        catalog = self._runtime.catalog
+        owner = catalog.provider(name)
+        if owner is not None:
+            return target.provider.name == owner
+        meant = catalog.resolve(name)
+        same = {meant.id, catalog.current(meant).id}
+        return name == target.name or target.model.id in same
 
+    def named(self, name: str, found: Targets) -> str:
+        """The candidate that a part of the split means."""
+        for targets in found.values():
+            for target in targets:
+                if self.means(name, target):
+                    return target.name
+        raise InvalidRequestError(f"split: nobody that is asked is called {name}")
 
-def _means(runtime: Runtime, name: str, target: Candidate) -> bool:
-    owner = runtime.catalog.provider(name)
-    if owner is not None:
-        return target.provider.name == owner
-    return runtime.candidates.one(name).name == target.name
-
-
-def _named(runtime: Runtime, name: str, found: Targets) -> str:
-    """The candidate that a part of the split means."""
-    for targets in found.values():
-        for target in targets:
-            if _means(runtime, name, target):
-                return target.name
-    raise InvalidRequestError(f"split: nobody that is asked is called {name}")
+    def _unready(self, owner: str | None, name: str) -> Candidate:
+        """One that cannot be asked as things are, to know what it would cost."""
+        directory, catalog = self._runtime.directory, self._runtime.catalog
+        if owner is not None and catalog.provider(name) == owner:
+            name = directory.get(owner).default_model
+        model = catalog.resolve(name, owner)
+        row = directory.get(model.provider)
+        return Candidate(
+            row, model, f"{row.label} cannot be asked yet: {directory.fault(row.name)}"
+        )
