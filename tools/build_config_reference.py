@@ -67,6 +67,9 @@ They fill in what the file leaves out.
 | `ORCHESTRATOR_DEFAULT_PROVIDER` | `active_provider` |
 | `ORCHESTRATOR_AUTO_APPROVE_THRESHOLD_USD` | `auto_approve_threshold_usd` |
 | `ORCHESTRATOR_ENABLE_AUDIT` | `cost_tracking.enabled` |
+| `BATCH_SCHEDULE_TIME` | `bulk.schedule_time` |
+| `BATCH_CHECK_INTERVAL` | `bulk.check_interval` |
+| `BATCH_TIME_ZONE` | `bulk.zone` |
 | `OPENAI_API_KEY`, `ANTHROPIC_API_KEY`, ... | keys, by provider; `llmo providers` names them |
 """
 

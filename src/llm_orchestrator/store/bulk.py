@@ -16,6 +16,7 @@ from llm_orchestrator.store.bulk_jobs import BulkJobs
 from llm_orchestrator.store.bulk_nights import BulkNights
 from llm_orchestrator.store.bulk_notices import BulkAlerts, BulkCallbacks
 from llm_orchestrator.store.bulk_runs import BulkRuns
+from llm_orchestrator.store.bulk_sums import BulkSums
 from llm_orchestrator.store.connect import connect
 from llm_orchestrator.store.outage import advice_for, reason_of
 from llm_orchestrator.store.urls import Target, parse_url
@@ -75,6 +76,7 @@ class BulkStore:
         self.items = BulkItems(self._desk)
         self.units = BulkUnits(self._desk)
         self.history = BulkHistory(self._desk)
+        self.sums = BulkSums(self._desk)
         self.jobs = BulkJobs(self._desk)
         self.nights = BulkNights(self._desk)
         self.alerts = BulkAlerts(self._desk)

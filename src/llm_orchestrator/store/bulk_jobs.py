@@ -194,6 +194,18 @@ class BulkJobs:
                 )
         return len(kept)
 
+    def refuse(self, job_id: str, error: str, *, at: int) -> bool:
+        """A job that waits can never be asked."""
+        with self._desk() as backend:
+            return (
+                backend.execute(
+                    "UPDATE bulk_jobs SET state = 'failed', error = ?, ended_at = ?"
+                    " WHERE job_id = ? AND state = 'queued'",
+                    (error, at, job_id),
+                )
+                > 0
+            )
+
     def claim_run(self, run_id: str, owner: str, seconds: float, most: int) -> bool:
         """Lease a run, unless its provider has ``most`` queued runs under way, or another has it.
 
