@@ -13,14 +13,21 @@ from typing import Any, Self
 
 from llm_orchestrator.simulator import Simulator
 from llm_orchestrator.store.bulk import BulkStore
-from llm_orchestrator.store.bulk_rows import ItemState, NewItem, RunRow, custom_id
+from llm_orchestrator.store.bulk_rows import OPEN, ItemState, NewItem, RunRow, custom_id
 from llm_orchestrator.store.connect import connect
 
 ROOT = Path(__file__).parents[2]
 WORKER = Path(__file__).parent / "bulk_worker.py"
 RUN = "run1"
 SPEED = 200.0
-BATCHES = {"queue": 20, "validation": 5, "finalizing": 5, "item": 0.5, "list_lag_real": 0.4}
+BATCHES = {
+    "queue": 20,
+    "validation": 5,
+    "finalizing": 5,
+    "item": 0.5,
+    "list_lag_real": 0.4,
+    "window": 400,
+}
 POINTS = (
     "built",
     "added",
@@ -33,6 +40,7 @@ POINTS = (
     "listed",
     "adopted",
     "seen",
+    "cancelled",
     "ended",
     "fetched",
     "chunk",
@@ -41,7 +49,8 @@ POINTS = (
     "settled",
     "collected",
 )
-"""Every point that a unit passes on its way; those of what is cancelled have tests of their own."""
+"""Every point that a unit passes on its way."""
+_CANCELLED = 0.3
 
 
 def simulator() -> Simulator:
@@ -51,6 +60,8 @@ def simulator() -> Simulator:
     made.add_fault(fault="lost-reply-reset", rate=0.1)
     made.add_fault(fault="error-after-accept", rate=0.1)
     made.add_fault(fault="reset", on="create", rate=0.05)
+    made.add_fault(fault="batch-expired", rate=0.05)
+    made.add_fault(fault="doubled-results", rate=0.1, share=0.5)
     for operation in ("upload", "poll", "list", "results"):
         made.add_fault(fault="server-error", on=operation, rate=0.03)
     return made
@@ -95,6 +106,18 @@ class Crowd:
         ]
         self._next += count * len(self.names)
         self.store.items.add(RUN, items)
+
+    def cancel(self, moments: random.Random) -> None:
+        """Ask for the end of a unit that is under way, whichever."""
+        units = self.store.units.of_run(RUN, OPEN)
+        if units:
+            self.store.units.cancel(moments.choice(units).work_id, "not wanted", at=1)
+
+    def cancel_sent(self) -> None:
+        """The same for a unit whose batch is known to be ours."""
+        units = self.store.units.of_run(RUN, ["sent"])
+        for unit in [unit for unit in units if unit.proof != "match"][:1]:
+            self.store.units.cancel(unit.work_id, "not wanted", at=1)
 
     def go(self, spec: str = "") -> int:
         """A new life; its pid."""
@@ -169,10 +192,12 @@ class Books:
         ]
 
     def figures(self) -> str:
-        proofs = Counter(unit.proof for unit in self.units)
+        proofs = Counter(str(unit.proof or unit.state) for unit in self.units)
+        ends = Counter(str(unit.provider_state) for unit in self.units)
         sends = sum(unit.send_no for unit in self.units)
         return (
-            f"{self.kills} kills, {len(self.units)} units in {sends} sends, {dict(proofs)}; "
+            f"{self.kills} kills, {len(self.units)} units in {sends} sends, {dict(proofs)}, "
+            f"{dict(ends)}; "
             f"{self.view['accepted']} batches accepted, {self.view['duplicates']} of them twice "
             f"and ended unpaid; paid twice: {self.twice['items']} items in "
             f"{self.view['paid_twice']} batches; rows lost: {self.lost_rows()}; results lost: "
@@ -203,6 +228,8 @@ def randomly(crowd: Crowd, kills: int, workers: int, moments: random.Random, mos
     while crowd.kills < kills:
         crowd.feed(8)
         time.sleep(moments.uniform(0.02, most))
+        if moments.random() < _CANCELLED:
+            crowd.cancel(moments)
         victim = alive.pop(moments.randrange(len(alive)))
         crowd.kill(victim)
         alive.append(crowd.go())

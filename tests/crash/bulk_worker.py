@@ -75,7 +75,8 @@ class Life:
             if due:
                 await asyncio.gather(*map(self.works.advance, due))
                 continue
-            if await store.do(store.items.retry, RUN):
+            await store.do(store.items.retry, RUN)
+            if await store.do(store.items.page, RUN, states=(ItemState.WAITING,), limit=1):
                 await asyncio.gather(*(self.build(name) for name in NAMES))
                 continue
             if await store.do(store.units.soonest, RUN) is None:
