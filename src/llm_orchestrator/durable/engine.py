@@ -45,6 +45,7 @@ class Durable:
         self._concurrency = concurrency
         self._polling_s = polling_s
         self._handlers: dict[str, Handler] = {}
+        self._last: dict[tuple[str, str], int] = {}
         self._dbos: Any = None
         self._queue: Any = None
         self._wake: Any = None
@@ -97,6 +98,15 @@ class Durable:
         nothing to do.
         """
         self._enqueue(name, f"{key}", time.time_ns(), delay_s, priority)
+
+    def enqueue_once(self, name: str, key: str, number: int, *, priority: int = 5) -> None:
+        """The same, if no process has done so with this number: it is woken once for all of them.
+
+        Its handler must return ``None``: what it would look at again has the next number.
+        """
+        if self._last.get((name, key)) != number:
+            self._enqueue(name, key, number, 0.0, priority)
+            self._last[name, key] = number
 
     def _enqueue(self, name: str, key: str, number: int, delay_s: float, priority: int) -> None:
         from dbos import SetEnqueueOptions, SetWorkflowID

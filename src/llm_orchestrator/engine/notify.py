@@ -14,7 +14,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from itertools import count
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
+
+import msgspec
 
 from llm_orchestrator.errors import ConfigError
 from llm_orchestrator.types.budget import Alert
@@ -30,7 +32,22 @@ _CHATTY = ("apprise", "requests", "urllib3")
 
 Place: TypeAlias = tuple[str, str, str]
 """Scope, subject and period of a budget."""
-Deliver: TypeAlias = Callable[[Alert], object]
+
+
+class Notice(msgspec.Struct, frozen=True, kw_only=True):
+    """Something else that is told: what is wrong, or good to know, and what to do about it."""
+
+    name: str
+    subject: str
+    severity: Literal["info", "warning"]
+    action: str
+    text: str
+    """All of it in a sentence."""
+
+
+Told: TypeAlias = Alert | Notice
+Deliver: TypeAlias = Callable[[Any], object]
+"""Takes an `Alert` or a `Notice`."""
 
 
 class Notifier:
@@ -44,7 +61,7 @@ class Notifier:
         self,
         general: Sequence[Secret] = (),
         own: Mapping[Place, Sequence[Secret]] | None = None,
-        delivered: Callable[[Alert], None] | None = None,
+        delivered: Callable[[Any], None] | None = None,
         *,
         waits_s: Sequence[float] = WAITS_S,
     ) -> None:
@@ -65,22 +82,25 @@ class Notifier:
         own = [one for many in self._own.values() for one in many]
         return list(dict.fromkeys([*self._general, *own]))
 
-    def of(self, alert: Alert) -> Sequence[Secret]:
+    def of(self, alert: Told) -> Sequence[Secret]:
         """Where an alert goes."""
+        if isinstance(alert, Notice):
+            return self._general
         for subject in (alert.subject, ""):
             found = self._own.get((alert.scope, subject, alert.period))
             if found is not None:
                 return found
         return self._general
 
-    def tell(self, alert: Alert) -> None:
+    def tell(self, alert: Told) -> None:
         """Tell it: at once in the log, soon elsewhere. From any thread."""
-        log.warning("%s", alert.text)
+        told = isinstance(alert, Notice) and alert.severity == "info"
+        log.log(logging.INFO if told else logging.WARNING, "%s", alert.text)
         if destinations := self.of(alert):
             self._queue.put(_Job(alert, list(destinations)))
             self._start()
 
-    def try_out(self, alert: Alert) -> dict[str, bool]:
+    def try_out(self, alert: Told) -> dict[str, bool]:
         """Tell it once, here and now; whether it arrived, by destinations as they may be shown."""
         return {
             f"{number}. {shown(one)}": self._try(one, alert)
@@ -139,7 +159,7 @@ class Notifier:
         )
         return wait_s
 
-    def _try(self, destination: Secret, alert: Alert) -> bool:
+    def _try(self, destination: Secret, alert: Told) -> bool:
         try:
             deliver = self._made.get(destination)
             if deliver is None:
@@ -154,7 +174,7 @@ class Notifier:
 class _Job:
     """An alert, and where it did not arrive yet."""
 
-    def __init__(self, alert: Alert, left: list[Secret]) -> None:
+    def __init__(self, alert: Told, left: list[Secret]) -> None:
         self.alert = alert
         self.left = left
         self.failures = 0
@@ -200,9 +220,10 @@ def _made(text: str) -> Deliver:
         if not made.add(text):
             raise ConfigError("Apprise does not know such a URL")
 
-    def deliver(alert: Alert) -> object:
+    def deliver(alert: Told) -> object:
+        told = alert.name if isinstance(alert, Notice) else f"budget: {alert.share} % spent"
         with _hushed():
-            return bool(made.notify(title=f"LLM budget: {alert.share} % spent", body=alert.text))
+            return bool(made.notify(title=f"LLM {told}", body=alert.text))
 
     return deliver
 
