@@ -4,7 +4,7 @@ What the fences say:
 
 - a `python` block runs; the blocks of a page share their names, as one session at a prompt would
 - a `sh` block runs line by line; `sh status=2` says with which code the last line ends
-- a `yaml` block is a configuration, and is loaded
+- a `yaml` block is a configuration, and is loaded; a `yaml task` one is a task
 - a block whose first line is a comment with a file's name (`# app.py`) is written there instead
 - a `text` block right after one that runs is what that prints; digits count as equal, and `...`
   stands for anything

@@ -27,6 +27,7 @@ from typing import Any, Self
 import yaml
 
 from llm_orchestrator import LLMOrchestrator
+from llm_orchestrator.bulk.tasks import load_task
 from llm_orchestrator.config import load
 from llm_orchestrator.simulator import Simulator
 from tests.conformance.rows import ROWS
@@ -99,7 +100,7 @@ class Playground:
         """Run a block, or write the file that it shows; raises where it is wrong."""
         text = block.text.replace(PLACE, self._address)
         if block.file:
-            self._write(block.file, text)
+            self._write(block.file, text, task="task" in block.words)
             return
         match block.kind:
             case "python":
@@ -116,11 +117,13 @@ class Playground:
 
     # -------------------------------------------------------------- files
 
-    def _write(self, name: str, text: str) -> None:
+    def _write(self, name: str, text: str, *, task: bool) -> None:
         path = self._folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
-        if path.suffix == ".yaml":
+        if task:
+            load_task(path)
+        elif path.suffix == ".yaml":
             load(path)
             self._equip(path)
 
