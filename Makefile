@@ -23,9 +23,12 @@ help: ## list the targets
 
 # ---------------------------------------------------------------- to run
 
-.PHONY: demo failover bench reliability bill budget-race routing
+.PHONY: demo bulk-demo failover bench bench-bulk reliability bill budget-race routing
 demo: $(VENV)/.installed-run ## see it work: a real local model, then 200+ posts over simulated providers
 	@$(PY) examples/demo.py
+
+bulk-demo: $(VENV)/.installed-run ## 3,600 posts by batches over three simulated providers, and what that saves
+	@$(PY) examples/bulk_demo.py
 
 failover: $(VENV)/.installed-dev ## the sixteen cases of the failover bench, as a table
 	@$(PY) benchmarks/failover.py
@@ -46,6 +49,9 @@ routing: $(VENV)/.installed-dev ## confidence, cascade and vote on graded answer
 bench: $(VENV)/.installed-dev ## speed of each wire, then side by side with bare clients
 	@$(PY) benchmarks/wires.py
 	@$(PY) benchmarks/run.py
+
+bench-bulk: $(VENV)/.installed-dev ## CPU and memory of bulk runs (ARGS="--rows 1000000 --python OTHER")
+	@$(PY) benchmarks/bulk.py $(ARGS)
 
 .PHONY: routing-prior
 routing-prior: $(VENV)/.installed-dev ## what the learned prior learns of graded answers (DATA=directory)

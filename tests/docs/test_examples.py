@@ -22,7 +22,7 @@ from .markdown import ROOT
 from .playground import KEYS, PLAIN
 
 EXAMPLES = ROOT / "examples"
-SCRIPTS = sorted(path for path in EXAMPLES.glob("*.py") if path.name != "demo.py")
+SCRIPTS = sorted(path for path in EXAMPLES.glob("*.py") if not path.stem.endswith("demo"))
 CONFIGS = sorted(EXAMPLES.glob("*.yaml"))
 
 
@@ -40,10 +40,10 @@ def accounts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Simula
         yield simulator
 
 
-def run(script: Path, *, timeout: int = 60) -> "subprocess.CompletedProcess[str]":
+def run(script: Path, *words: str, timeout: int = 60) -> "subprocess.CompletedProcess[str]":
     """Run a script as a user does, with warnings on."""
     return subprocess.run(
-        [sys.executable, "-W", "default", script],
+        [sys.executable, "-W", "default", script, *words],
         capture_output=True,
         text=True,
         env={**os.environ, **PLAIN},
@@ -96,6 +96,42 @@ def test_demo_says_so_when_the_books_differ(tmp_path: Path) -> None:
     done = run(folder / "demo.py", timeout=110)
     assert done.returncode == 1
     assert "✗ The books do not balance" in done.stdout
+
+
+def test_bulk_demo_saves_what_it_says(tmp_path: Path) -> None:
+    """With fewer posts; a copy of it, so that it leaves its files elsewhere."""
+    folder = tmp_path / "examples"
+    shutil.copytree(EXAMPLES, folder)
+    done = run(folder / "bulk_demo.py", "--posts", "180", timeout=110)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert not done.stderr
+    assert "\x1b" not in done.stdout
+    assert "✓ Report, ledger and bill are the same" in done.stdout
+    assert "\n360 of 360 answers" in done.stdout
+    assert "all three            agree on" in done.stdout
+    shown = done.stdout.partition("\n5  ")[0]
+    assert max(len(line) for line in shown.splitlines()) <= 100
+    out = tmp_path / ".demo" / "bulk" / "results"
+    for name in ("claude", "gemini", "openai"):
+        for task in ("semantic", "sentiment"):
+            assert f"{task}_analysis.jsonl" in shown
+            assert (out / f"ai_results_{name}" / f"{task}_analysis.jsonl").stat().st_size
+    for mode in ("claude_batch", "gemini", "openai_batch"):
+        assert re.search(rf"^{mode} .* = ", shown, re.MULTILINE), mode
+
+
+def test_bulk_demo_says_so_when_the_bill_differs(tmp_path: Path) -> None:
+    folder = tmp_path / "examples"
+    shutil.copytree(EXAMPLES, folder)
+    text = (folder / "bulk_demo.py").read_text(encoding="utf-8")
+    honest = 'Decimal(row["cost_usd"])'
+    assert honest in text
+    (folder / "bulk_demo.py").write_text(
+        text.replace(honest, f'({honest} + Decimal("1e-12"))'), encoding="utf-8"
+    )
+    done = run(folder / "bulk_demo.py", "--posts", "60", timeout=110)
+    assert done.returncode == 1
+    assert "✗ Report, ledger and bill differ" in done.stdout
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
