@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from llm_orchestrator.bulk.past import Past
-from llm_orchestrator.bulk.plan import SMALL, Lane
+from llm_orchestrator.bulk.plan import Lane
 from llm_orchestrator.bulk.pricing import Priced, count_inputs, price
 from llm_orchestrator.bulk.rows import RowError
 from llm_orchestrator.bulk.sampling import Sampler
@@ -125,22 +125,18 @@ def estimate(
     """
     lines: list[Line] = []
     notes: list[str] = []
-    most = 0
     for task in tasks:
         asked, faults = _asked(task, sample)
         if faults:
             notes.append(_faulty(task, faults, len(asked)))
         share = len(asked) / len(sample.kept) if sample.kept else 0.0
         count = round(sample.count * share) if items is None else items.get(task.name, 0)
-        most = max(most, count)
         for target in targets[task.name]:
             seen = None if past is None else past.of(task.digest, target)
             counts = count_inputs(asked, target.model)
             for lane in LANES:
                 one = price(task, target, lane, asked, counts, seen)
                 lines.append(_line(task, target, lane, count, one))
-    if 0 < most < SMALL:
-        notes.append(f"{most} rows are few: single calls may do as well (`llmo run`)")
     return BulkEstimate(
         rows=sample.count,
         broken=sample.broken,

@@ -197,12 +197,6 @@ def test_rows_that_break_the_template_are_left_out_in_proportion() -> None:
     )
 
 
-def test_few_rows_are_said_to_be_few() -> None:
-    few = estimate([task()], sample(posts(99)), {"judge": [target()]})
-    assert few.notes == ("99 rows are few: single calls may do as well (`llmo run`)",)
-    assert estimate([task()], sample(posts(100)), {"judge": [target()]}).notes == ()
-
-
 def test_nothing_to_ask() -> None:
     found = estimate([task()], sample([]), {"judge": [target()]})
     assert found.lines[0].expected_pico == 0
