@@ -56,6 +56,8 @@ class Worker:
         self._slot: IO[str] | None = None
         self._over = threading.Event()
         self._looking = threading.Lock()
+        self._poked = threading.Event()
+        self._wanted: set[str] = set()
         self._heart: threading.Thread | None = None
         self._durable: Durable | None = None
         self._told = Notifier(config.notify, delivered=self._arrived)
@@ -81,6 +83,7 @@ class Worker:
     def stop(self, timeout_s: int = 10) -> None:
         """Take nothing more; what is under way stops at its next checkpoint, for others."""
         self._over.set()
+        self._poked.set()
         if self._heart is not None:
             self._heart.join()
         if self._durable is not None:
@@ -92,9 +95,9 @@ class Worker:
             self._slot.close()
 
     def wake(self, name: str) -> None:
-        """Do it now: ``runs``, ``night`` or ``notices``."""
-        if self._durable is not None:
-            self._durable.enqueue(name, "now", priority=10)
+        """Do it now: ``runs``, ``night`` or ``notices``. Also from handlers."""
+        self._wanted.add(name)
+        self._poked.set()
 
     # ---------------------------------------------------------------- what wakes us
 
@@ -103,6 +106,8 @@ class Worker:
         tidy_at = time.monotonic()
         while not self._over.is_set():
             try:
+                while self._wanted and self._durable is not None:  # a handler must not enqueue
+                    self._durable.enqueue(self._wanted.pop(), "now", priority=10)
                 self._propose("runs", _LOOK_S, 5)
                 self._propose("night", self._check_s, 10)
                 self._propose("notices", min(_NOTICE_S, self._check_s), 1)
@@ -111,7 +116,8 @@ class Worker:
                     self._durable.tidy()
             except Exception as error:  # noqa: BLE001 - the database may be away for a while
                 log.warning("the worker cannot be woken: %s: %s", type(error).__name__, error)
-            self._over.wait(min(1.0, self._check_s))
+            self._poked.wait(min(1.0, self._check_s))
+            self._poked.clear()
 
     def _propose(self, name: str, every_s: float, priority: int) -> None:
         if self._durable is not None:

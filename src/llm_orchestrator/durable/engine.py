@@ -94,6 +94,8 @@ class Durable:
     def enqueue(self, name: str, key: str, *, delay_s: float = 0.0, priority: int = 5) -> None:
         """Wake the handler with the key, again as long as it asks for that; 10 comes first.
 
+        Not for handlers, which ask to be woken again by what they return.
+
         Every call begins a line of its own: handlers find out from our tables that there is
         nothing to do.
         """
