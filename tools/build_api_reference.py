@@ -19,6 +19,10 @@ import msgspec
 
 import llm_orchestrator as top
 from llm_orchestrator import AsyncLLMOrchestrator
+from llm_orchestrator.bulk.estimate import BulkEstimate, Interval, Line
+from llm_orchestrator.bulk.estimating import Forecast
+from llm_orchestrator.bulk.options import BulkOptions, ForecastOptions
+from llm_orchestrator.bulk.plan import BulkPlan, Decision, Share
 from llm_orchestrator.catalog.estimate import Estimate
 from llm_orchestrator.engine.compose import RequestOptions
 from llm_orchestrator.engine.discovery import ProviderHealth
@@ -77,6 +81,13 @@ _REPLIES: tuple[tuple[type, str], ...] = (
     (Embeddings, "engine.embedding"),
     (ProviderHealth, "engine.discovery"),
     (RateLimit, "pipeline.limits.view"),
+    (Forecast, "bulk.estimating"),
+    (BulkEstimate, "bulk.estimate"),
+    (Line, "bulk.estimate"),
+    (Interval, "bulk.estimate"),
+    (BulkPlan, "bulk.plan"),
+    (Share, "bulk.plan"),
+    (Decision, "bulk.plan"),
     (top.Model, ""),
     (Price, "types.model"),
 )
@@ -84,6 +95,7 @@ _MESSAGES: tuple[type, ...] = (
     top.Message,
     top.Text,
     top.Image,
+    top.Media,
     top.ToolCall,
     top.ToolResult,
     top.Reasoning,
@@ -119,7 +131,10 @@ def _lines() -> Iterator[str]:
     yield from _class(AsyncLLMOrchestrator)
     yield _SYNC
     yield "## What a call may say\n"
-    for options in (RequestOptions, RouteOptions, CacheOptions, LineOptions):
+    for options in (
+        *(RequestOptions, RouteOptions, CacheOptions, LineOptions),
+        *(ForecastOptions, BulkOptions),
+    ):
         yield f"\n{_doc(options)}\n"
         yield from _table(options)
     yield "\n## Messages\n"

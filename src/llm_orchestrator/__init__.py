@@ -70,6 +70,7 @@ if TYPE_CHECKING:
     from llm_orchestrator.types.reply import Reply as Reply
     from llm_orchestrator.types.request import (
         Image as Image,
+        Media as Media,
         Message as Message,
         Reasoning as Reasoning,
         Text as Text,
@@ -107,7 +108,7 @@ _ORIGIN = {
         "types.events",
     ),
     **dict.fromkeys(
-        ("Image", "Message", "Reasoning", "Text", "Tool", "ToolCall", "ToolResult"),
+        ("Image", "Media", "Message", "Reasoning", "Text", "Tool", "ToolCall", "ToolResult"),
         "types.request",
     ),
     "Usage": "types.usage",

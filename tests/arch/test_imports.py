@@ -18,7 +18,7 @@ EXPORTS = (
     "run_orchestration", "run_with_fallback", "ConfidenceDetector", "synthesize_responses",
     "BadReplyError", "BudgetError", "ClosedError", "ConfigError", "ContentFilterError",
     "ContextLengthError", "ContinueEvent", "EmptyReplyError", "EndEvent", "FinishEvent", "Image",
-    "InvalidRequestError", "LLMOrchestrator", "load_image", "Message", "Model",
+    "InvalidRequestError", "LLMOrchestrator", "load_image", "Media", "Message", "Model",
     "ModelNotFoundError", "NoticeEvent", "OrchestratorError", "OutputError", "OverloadedError",
     "PermissionDeniedError", "QuotaExhaustedError", "RateLimitError", "RateLimiter", "Reasoning",
     "ReasoningDelta", "Reply", "RestartEvent", "SchemaError", "ServerError", "StartEvent",

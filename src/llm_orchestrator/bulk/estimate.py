@@ -76,8 +76,7 @@ class BulkEstimate(msgspec.Struct, frozen=True, kw_only=True):
     """What each task would cost with each model, in a batch and in real time."""
 
     rows: int
-    """Rows that can be asked; of those that break a template, the part that the sample had is left
-    out."""
+    """Rows that can be read."""
     broken: int
     """Rows that cannot be read, or whose id was there before."""
     sampled: int
