@@ -19,8 +19,9 @@ class Groups:
     Beyond that they come file by file, each in that order.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, most: int = _MOST) -> None:
         self._folder = folder
+        self._most = most
         self._held: dict[str, list[bytes]] = {}
         self._size = 0
         self._files: list[IO[bytes]] = []
@@ -32,7 +33,7 @@ class Groups:
             return
         self._held.setdefault(key, []).append(row)
         self._size += len(key) + len(row) + 100
-        if self._size > _MOST:
+        if self._size > self._most:
             for _ in range(_FILES):
                 self._files.append(tempfile.TemporaryFile(dir=self._folder))  # noqa: SIM115 - `close`
             for held, rows in self._held.items():

@@ -35,6 +35,8 @@ class Lane:
             judge=runner.judge,
             stopped=lambda: self._stopped or runner.stopped,
             micros=runner.micros,
+            tags=msgspec.json.decode(run.tags or "{}", type=dict[str, str]),
+            user=run.user_id,
         )
 
     @property

@@ -10,9 +10,11 @@ from llm_orchestrator.bulk.rows import Reject, Row, RowError
 from llm_orchestrator.bulk.targets import Targets
 from llm_orchestrator.bulk.task import Task
 from llm_orchestrator.store.bulk import BulkStore
+from llm_orchestrator.store.bulk_items import Found
 from llm_orchestrator.store.bulk_rows import ItemState, NewItem
 
 _CHUNK = 1000
+_AT_ONCE = 5000
 _encode = msgspec.json.Encoder().encode
 
 
@@ -50,7 +52,7 @@ def load(
     seen = bytearray(number)
     for chunk in _chunks(rows):
         items = list(_items(chunk, tasks, told, reject, each))
-        known = store.wait(store.items.known, run_id, [item.digest for item in items])
+        known = _known(store, run_id, items)
         new: list[NewItem] = []
         kept: list[int] = []
         fresh: set[str] = set()
@@ -72,6 +74,15 @@ def load(
     if missing:
         store.wait(store.items.gone, run_id, missing)
     return told
+
+
+def _known(store: BulkStore, run_id: str, items: Sequence[NewItem]) -> dict[str, Found]:
+    """Those that were there; a statement takes so many parameters, and no more."""
+    found: dict[str, Found] = {}
+    for begin in range(0, len(items), _AT_ONCE):
+        digests = [item.digest for item in items[begin : begin + _AT_ONCE]]
+        found.update(store.wait(store.items.known, run_id, digests))
+    return found
 
 
 def _items(

@@ -6,7 +6,7 @@ again, and of a process that dies only the calls of its last second are.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from time import monotonic
 from typing import TypeAlias
 
@@ -33,6 +33,7 @@ from llm_orchestrator.pipeline.attempt import Call
 from llm_orchestrator.pipeline.rescue import Rescue
 from llm_orchestrator.store.bulk import BulkStore
 from llm_orchestrator.store.bulk_rows import ItemRow, ItemState, Outcome, Unit, new_work_id
+from llm_orchestrator.store.matching import RUN
 from llm_orchestrator.types.batch import Texts
 from llm_orchestrator.types.money import Pico
 from llm_orchestrator.types.provider import Candidate
@@ -86,6 +87,8 @@ class Online:
         *,
         concurrency: int,
         micros: Callable[[], int],
+        tags: Mapping[str, str] = {},
+        user: str | None = None,
         judge: Judge | None = None,
         stopped: Stopped = lambda: False,
     ) -> None:
@@ -95,6 +98,8 @@ class Online:
         self._judge = judge
         self._stopped = stopped
         self._micros = micros
+        self._tags = tags
+        self._user = user
         self.broken: OrchestratorError | None = None
         """What ended the last unit before its time, if anything did."""
 
@@ -130,10 +135,18 @@ class Online:
             await self.over(unit)
         return not chunk.short
 
+    def _marks(self, unit: Unit) -> str:
+        """What its rows in the ledger bear."""
+        own = {RUN: unit.run_id, "task": unit.task, "work": unit.work_id}
+        return msgspec.json.encode({**self._tags, **own}).decode()
+
     async def over(self, unit: Unit) -> None:
         """The chunk has ended: its sums are those of what it has answered."""
         now = self._micros()
         sums = await self._store.do(self._store.items.sums, unit.run_id, unit.work_id)
+        cost = sums.cost_pico
+        if unit.reserved and cost is not None:  # a process that died has asked some of it
+            cost = max(cost, await self._booked(unit))
         await self._store.do(
             self._store.units.over,
             unit,
@@ -141,13 +154,21 @@ class Online:
             done=sums.done,
             failed=sums.count - sums.done,
             count=sums.count,
-            cost_pico=sums.cost_pico,
-            realtime_pico=sums.cost_pico,
+            cost_pico=cost,
+            realtime_pico=cost,
             input_tokens=sums.input_tokens,
             output_tokens=sums.output_tokens,
             ended_at=now,
             collected_at=now,
         )
+
+    async def _booked(self, unit: Unit) -> Pico:
+        """What the ledger has of it: also calls of a process that died before it noted them."""
+        ledger = self._runtime.ledger
+        if ledger is None:
+            return 0
+        await ledger.flush()
+        return await self._store.do(self._store.units.booked, unit.run_id, self._marks(unit))
 
     async def _lane(self, waiting: Iterator[ItemRow], chunk: "_Chunk") -> None:
         for row in waiting:
@@ -229,14 +250,13 @@ class Online:
         return _outcome(row, found.reply, encode_answer(response, vectors))
 
     def _call(self, request: Request, unit: Unit, cap: Pico | None) -> Call:
-        tags = {"run": unit.run_id, "task": unit.task, "work": unit.work_id}
         return Call(
             request,
             session_id=unit.run_id,
             category=CATEGORY,
             strategy="specified",
-            user_id=request.user,
-            tags=msgspec.json.encode(tags).decode(),
+            user_id=request.user or self._user,
+            tags=self._marks(unit),
             cap=cap,
         )
 

@@ -20,7 +20,7 @@ from llm_orchestrator.bulk.spec import RunSpec
 from llm_orchestrator.bulk.split import Split
 from llm_orchestrator.bulk.targets import Targets, find_targets
 from llm_orchestrator.bulk.task import Task
-from llm_orchestrator.errors import InvalidRequestError, OrchestratorError
+from llm_orchestrator.errors import BudgetError, InvalidRequestError, OrchestratorError
 from llm_orchestrator.store.bulk_rows import RunRow, new_work_id
 from llm_orchestrator.types.money import Pico
 
@@ -59,7 +59,7 @@ async def place(runner: Runner, wanted: Wanted) -> tuple[RunRow, Loaded]:
     """Bring a run and its items into the store; it is not driven yet.
 
     Raises `InvalidRequestError` for an input that cannot be read at all or has no rows, and
-    `BudgetError` when the cap does not pay for what waits: nothing was asked then.
+    `BudgetError` when the cap does not pay for what waits and nothing was asked yet.
     """
     targets, _ = find_targets(
         runner.runtime, wanted.tasks, wanted.spec.models, Split.read(wanted.spec.split)
@@ -162,7 +162,12 @@ class _Placing:
         text = foresight.encode(estimate, offers)
         await do(store.runs.change, self._run_id, estimate=text)
         run = await runner.row(self._run_id)
-        shared = await Sharing(runner).share(run)
+        try:
+            shared = await Sharing(runner).share(run)
+        except BudgetError:
+            if not await do(store.units.of_run, self._run_id):
+                raise
+            return  # what is out comes back, and the run ends with what it has
         for made, _ in shared.plans:
             rows = foresight.expected(self._run_id, tasks, estimate, made, runner.micros())
             await do(store.history.expect, rows)

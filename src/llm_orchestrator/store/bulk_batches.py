@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 
 from llm_orchestrator.store.backend import Backend
-from llm_orchestrator.store.bulk_rows import OPEN, Lane, Proof, Unit, UnitState, tag_of
+from llm_orchestrator.store.bulk_rows import OPEN, ItemState, Lane, Proof, Unit, UnitState, tag_of
 from llm_orchestrator.store.bulk_runs import Opens
 from llm_orchestrator.types.money import Pico
 
@@ -25,6 +25,8 @@ _TAKE = (
     "UPDATE bulk_items SET state = 1, work_id = ?, provider = ?, model = ?, error = NULL"
     " WHERE run_id = ? AND item_no >= ? AND item_no <= ? AND task = ? AND state IN (0, 3)"
 )
+_FREE = "UPDATE bulk_items SET state = ?, error = ? WHERE run_id = ? AND work_id = ? AND state = 1"
+_GATE = "SELECT 1 FROM bulk_batches WHERE gate = ? AND work_id <> ?"
 _OPEN = ", ".join(f"'{state}'" for state in OPEN)
 
 Reserved: TypeAlias = Literal["yes", "over", "unpriced"]
@@ -163,6 +165,16 @@ class BulkUnits:
                 (work_id,),
             )
 
+    def booked(self, run_id: str, tags: str) -> Pico:
+        """What calls with exactly these tags have cost by the ledger, as far as that is known."""
+        sql = (
+            "SELECT s.cost_pico FROM attempts AS a"
+            " JOIN settlements AS s ON s.attempt_id = a.attempt_id"
+            " WHERE a.session_id = ? AND a.tags = ? AND s.cost_pico IS NOT NULL"
+        )
+        with self._desk() as backend:
+            return sum(cost for (cost,) in backend.query(sql, (run_id, tags)))
+
     def committed(self, run_id: str) -> Pico:
         """What a run has spent, and holds for what is under way."""
         with self._desk() as backend:
@@ -191,8 +203,8 @@ class BulkUnits:
     # ---------------------------------------------------------------- the protocol
 
     def uploaded(self, unit: Unit, file_id: str) -> bool:
-        """Its rows are at the provider."""
-        return self._change(unit, "prepared", file_id=file_id)
+        """Its rows are at the provider; False when another upload was faster."""
+        return self._change(unit, "prepared", " AND file_id IS NULL", file_id=file_id)
 
     def sending(
         self, unit: Unit, *, at: int, real: int, gate: str | None
@@ -262,6 +274,18 @@ class BulkUnits:
         except _Busy:
             return False
 
+    def give_up(self, unit: Unit, why: str, items: ItemState, *, at: int) -> bool:
+        """Nothing was made of it, and nothing will be: its items are free again, in one go.
+
+        It has ended without a batch; whoever goes on with it books that.
+        """
+        fields = {"state": "ended", "batch_id": None, "gate": None, "error": why, "ended_at": at}
+        with self._desk(together=True) as backend:
+            done = self._changed(backend, unit, unit.state, "", fields)
+            if done:
+                backend.execute(_FREE, (int(items), why, unit.run_id, unit.work_id))
+        return done
+
     def over(self, unit: Unit, state: Literal["collected", "dropped"], **fields: Any) -> bool:
         """Nothing of it changes any more."""
         return self._change(unit, unit.state, state=state, gate=None, **fields)
@@ -277,21 +301,26 @@ class BulkUnits:
 
     # ---------------------------------------------------------------- inside
 
-    def _change(self, unit: Unit, state: UnitState, /, **fields: Any) -> bool:
+    def _change(self, unit: Unit, state: UnitState, where: str = "", /, **fields: Any) -> bool:
         """Set fields where the row is in that state and was not sent again since it was read."""
+        with self._desk() as backend:
+            try:
+                return self._changed(backend, unit, state, where, fields)
+            except backend.data_errors:
+                gate = fields.get("gate")
+                if gate is None or not list(backend.query(_GATE, (gate, unit.work_id))):
+                    raise
+                raise _Busy from None
+
+    def _changed(
+        self, backend: Backend, unit: Unit, state: UnitState, where: str, fields: dict[str, Any]
+    ) -> bool:
         changes = ", ".join(f"{name} = ?" for name in fields)
         sql = (
             f"UPDATE bulk_batches SET {changes}"  # noqa: S608 - our names
-            " WHERE work_id = ? AND state = ? AND send_no = ?"
+            f" WHERE work_id = ? AND state = ? AND send_no = ?{where}"
         )
-        values = (*fields.values(), unit.work_id, state, unit.send_no)
-        with self._desk() as backend:
-            try:
-                return backend.execute(sql, values) > 0
-            except backend.data_errors:
-                if fields.get("gate") is None:
-                    raise
-                raise _Busy from None
+        return backend.execute(sql, (*fields.values(), unit.work_id, state, unit.send_no)) > 0
 
     def _read(self, rest: str, parameters: Sequence[object]) -> list[Unit]:
         with self._desk() as backend:

@@ -234,3 +234,46 @@ def test_failed_items_can_be_asked_once_more(start: Start, sim: Simulator) -> No
     sim.set_batches(failures=0.0)
     assert run.retry() == 110
     assert run.wait() == "completed"
+
+
+def test_a_cap_ends_a_run_with_what_it_has(start: Start, sim: Simulator, tmp_path: Path) -> None:
+    assert start(posts(110)).wait() == "completed"
+    paid = sim.batches()["cost_pico"]
+    run = start(posts(220), max_cost="0.001")
+    assert run.wait() == "partial"
+    report = run.report()
+    assert (report.run.error or "").startswith("BudgetError")
+    assert (report.count("done"), report.count("waiting")) == (110, 110)
+    assert sim.batches()["cost_pico"] == paid
+    assert len(ids(tmp_path / "out/consolidated/all_analysis.json")) == 110
+    assert start(posts(220), max_cost="5").wait() == "completed"
+
+
+def schema(**mood: Any) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": {"mood": {"type": "string", **mood}},
+        "required": ["mood"],
+        "additionalProperties": False,
+    }
+
+
+def test_answers_by_a_schema_are_columns(start: Start, tmp_path: Path) -> None:
+    run = start(posts(30), task={**TASK, "schema": schema()})
+    assert run.wait() == "completed"
+    found = read(tmp_path / "out/consolidated/all_analysis.json")
+    assert all(isinstance(row["mood"], str) for row in found)
+
+
+def test_an_answer_that_breaks_the_schema_is_repaired_once(
+    start: Start, sim: Simulator, tmp_path: Path
+) -> None:
+    task = {**TASK, "schema": schema(minLength=5000)}
+    run = start(posts(20), task=task, lane="online", retries=0)
+    assert run.wait() == "partial"
+    assert len(sim.ledger()["rows"]) == 2 * 20
+    lines = (tmp_path / "out/rejects.jsonl").read_text("utf-8").splitlines()
+    assert len(lines) == 20
+    assert "OutputError" in lines[0]
+    total = run.report().total
+    assert total.cost_pico == sim.ledger()["total"]["cost_pico"]

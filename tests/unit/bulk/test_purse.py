@@ -1,0 +1,50 @@
+"""Money of the online lane: what is held is never passed."""
+
+import asyncio
+
+import pytest
+
+from llm_orchestrator.bulk.purse import Purse, most_of
+from llm_orchestrator.catalog import Catalog
+from llm_orchestrator.providers.table import TABLE
+from llm_orchestrator.types.provider import Candidate
+from llm_orchestrator.types.request import Message, Request
+
+TARGET = Candidate(TABLE["openai"], Catalog().resolve("gpt-4o-mini", "openai"))
+ASKED = Request(messages=(Message("user", "Say it."),), max_tokens=100)
+
+
+def bound() -> int:
+    most = most_of(ASKED, TARGET)
+    assert most
+    return most
+
+
+async def test_without_a_cap_nothing_is_held() -> None:
+    assert await Purse(None).take(ASKED, TARGET) == 0
+
+
+async def test_what_does_not_fit_is_refused() -> None:
+    purse = Purse(bound() - 1)
+    assert await purse.take(ASKED, TARGET) is None
+    assert purse.empty
+
+
+async def test_a_call_waits_for_what_another_gives_back() -> None:
+    purse = Purse(bound() * 3 // 2)
+    held = await purse.take(ASKED, TARGET)
+    assert held == bound()
+    second = asyncio.ensure_future(purse.take(ASKED, TARGET))
+    await asyncio.sleep(0)
+    assert not second.done()
+    purse.give(held, held // 10)
+    assert await second == bound()
+
+
+@pytest.mark.parametrize("cost", [None, 10**15])
+async def test_what_cost_more_than_is_left_ends_it(cost: int | None) -> None:
+    purse = Purse(bound() * 3 // 2)
+    held = await purse.take(ASKED, TARGET)
+    assert held is not None
+    purse.give(held, cost)
+    assert await purse.take(ASKED, TARGET) is None
