@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from llm_orchestrator.simulator import Simulator
 from llm_orchestrator.store.bulk import BulkStore
-from llm_orchestrator.store.bulk_rows import OPEN, ItemState, NewItem, RunRow, custom_id
+from llm_orchestrator.store.bulk_rows import OPEN, ItemState, NewItem, RunRow, UnitState, custom_id
 from llm_orchestrator.store.connect import connect
 
 ROOT = Path(__file__).parents[2]
@@ -41,6 +41,7 @@ POINTS = (
     "adopted",
     "seen",
     "cancelled",
+    "given-up",
     "ended",
     "fetched",
     "chunk",
@@ -50,6 +51,8 @@ POINTS = (
     "collected",
 )
 """Every point that a unit passes on its way."""
+ENDED_IN: dict[str, UnitState] = {"cancelled": "sent", "given-up": "prepared"}
+"""Points that only a unit comes to whose end was asked for, and in which state it was then."""
 _CANCELLED = 0.3
 
 
@@ -113,9 +116,9 @@ class Crowd:
         if units:
             self.store.units.cancel(moments.choice(units).work_id, "not wanted", at=1)
 
-    def cancel_sent(self) -> None:
-        """The same for a unit whose batch is known to be ours."""
-        units = self.store.units.of_run(RUN, ["sent"])
+    def cancel_one(self, state: UnitState) -> None:
+        """The same for a unit in this state, whose batch is known to be ours if there is one."""
+        units = self.store.units.of_run(RUN, [state])
         for unit in [unit for unit in units if unit.proof != "match"][:1]:
             self.store.units.cancel(unit.work_id, "not wanted", at=1)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from llm_orchestrator.simulator import Simulator
-from tests.crash.bulk_books import POINTS, Books, Crowd, randomly, simulator, until_over
+from tests.crash.bulk_books import ENDED_IN, POINTS, Books, Crowd, randomly, simulator, until_over
 
 KILLS = int(os.environ.get("LLMO_KILLS", "12"))
 ALL = ("openai", "anthropic", "perplexity")
@@ -59,8 +59,10 @@ def test_killed_at_every_point(crowd: Crowd, record_property: Record) -> None:
     for number, point in enumerate(POINTS):
         crowd.feed(12)
         times = 1 + number % len(crowd.names)
-        if point == "cancelled":
-            crowd.cancel_sent()
+        if state := ENDED_IN.get(point):
+            if point == "given-up":
+                assert crowd.wait(crowd.go("added:2")) < 0
+            crowd.cancel_one(state)
             times = 1
         ended = crowd.wait(crowd.go(f"{point}:{times}"))
         assert ended in {0, -signal.SIGKILL}

@@ -11,6 +11,7 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import BinaryIO, Literal
 
 import msgspec
@@ -20,6 +21,7 @@ from llm_orchestrator.bulk.answers import encode_answer
 from llm_orchestrator.bulk.hands import Hands, folded
 from llm_orchestrator.bulk.points import point
 from llm_orchestrator.bulk.poll import past_of
+from llm_orchestrator.bulk.tidying import STRANGE
 from llm_orchestrator.catalog import cost
 from llm_orchestrator.dialects import batch
 from llm_orchestrator.errors import BadReplyError, OrchestratorError
@@ -42,8 +44,7 @@ _STATES = {"failed": ItemState.FAILED, "retryable": ItemState.RETRY, "expired": 
 async def read(hands: Hands, unit: Unit) -> float | None:
     """Fetch the results, note what became of each item, book the cost."""
     target = hands.target(unit)
-    folder = hands.folder / f"{unit.work_id}.results"
-    await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
+    folder = await asyncio.to_thread(_own_folder, hands, unit)
     try:
         status, outputs = await _fetched(hands, unit, target, folder)
     except OrchestratorError as error:
@@ -52,7 +53,7 @@ async def read(hands: Hands, unit: Unit) -> float | None:
         text = f"its results are gone: {folded(error)}"
         status, outputs = BatchStatus(id="", state=BatchState.FAILED, error=text), ()
     point("fetched")
-    fold = Fold(hands, unit, target, status)
+    fold = Fold(hands, unit, target, status, folder)
     await asyncio.to_thread(fold.run, outputs)
     store = hands.store
     if unit.proof == "match" and fold.foreign:
@@ -81,7 +82,7 @@ async def read(hands: Hands, unit: Unit) -> float | None:
         proof="rows" if unit.proof == "match" and fold.own else unit.proof,
     )
     point("collected")
-    await asyncio.to_thread(_tidy, folder, hands.folder / (unit.path or unit.work_id))
+    await asyncio.to_thread(_tidy, hands, unit)
     return None if done else 0.0
 
 
@@ -99,17 +100,23 @@ def _lost(hands: Hands, unit: Unit, error: OrchestratorError) -> bool:
     return error.status_code in _GONE and waited > _LOST_S
 
 
-def _tidy(folder: Path, rows: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
-    rows.unlink(missing_ok=True)
+def _own_folder(hands: Hands, unit: Unit) -> Path:
+    """A folder for the results that no other process writes to, whatever it does."""
+    hands.folder.mkdir(parents=True, exist_ok=True)
+    return Path(mkdtemp(prefix=f"{unit.work_id}.results-", dir=hands.folder))
+
+
+def _tidy(hands: Hands, unit: Unit) -> None:
+    for folder in hands.folder.glob(f"{unit.work_id}.results-*"):
+        shutil.rmtree(folder, ignore_errors=True)
+    (hands.folder / (unit.path or unit.work_id)).unlink(missing_ok=True)
 
 
 async def whose(
     hands: Hands, unit: Unit, target: Candidate, status: BatchStatus
 ) -> Literal["ours", "foreign", "unknown"]:
     """Whether the rows of a batch that is over are the unit's."""
-    folder = hands.folder / f"{unit.work_id}.seen"
-    await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
+    folder = await asyncio.to_thread(_own_folder, hands, unit)
     try:
         exchange = batch.room(target.provider).results(status, target)
         outputs = await hands.drive(exchange, target, folder=folder)
@@ -133,7 +140,10 @@ def _whose(
 class Fold:
     """One pass over the outputs of a unit, in a thread; memory holds a chunk of them."""
 
-    def __init__(self, hands: Hands, unit: Unit, target: Candidate, status: BatchStatus) -> None:
+    def __init__(
+        self, hands: Hands, unit: Unit, target: Candidate, status: BatchStatus, folder: Path
+    ) -> None:
+        self._folder = folder
         self._hands = hands
         self._unit = unit
         self._target = target
@@ -165,8 +175,12 @@ class Fold:
 
     @property
     def foreign(self) -> bool:
-        """Whether there are results with ids, and none of them is ours."""
-        return self.others > 0 and self.own == 0
+        """Whether nothing in the results is ours: all ids are others', or nothing was answered.
+
+        A line that cannot be read may be ours, and results that are gone may have been.
+        """
+        nothing = self.strange == 0 and self._status.id and not self._status.completed
+        return self.own == 0 and (self.others > 0 or bool(nothing))
 
     def run(self, outputs: Iterable[BatchOutput]) -> None:
         """Read them all; outcomes go into the store a chunk at a time."""
@@ -181,6 +195,9 @@ class Fold:
         finally:
             if self._strange_file is not None:
                 self._strange_file.close()
+        if self._strange_file is not None:
+            path = Path(self._strange_file.name)
+            path.replace(self._hands.folder / f"{unit.work_id}{STRANGE}")
 
     def _take(self, result: BatchResult) -> None:
         number = item_no_of(self._unit.prefix, result.custom_id)
@@ -276,7 +293,7 @@ class Fold:
         self.strange += 1
         self.others += result.custom_id is not None
         if self._strange_file is None:
-            path = self._hands.folder / f"{self._unit.work_id}.strange.jsonl"
+            path = self._folder / "strange"
             self._strange_file = path.open("wb")
         line = {
             "work_id": self._unit.work_id,

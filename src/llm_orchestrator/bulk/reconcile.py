@@ -11,7 +11,7 @@ from llm_orchestrator.bulk.points import point
 from llm_orchestrator.bulk.poll import past_of
 from llm_orchestrator.dialects import batch
 from llm_orchestrator.store.bulk_rows import ItemState, Proof, Unit
-from llm_orchestrator.types.batch import BatchStatus
+from llm_orchestrator.types.batch import BatchState, BatchStatus
 from llm_orchestrator.types.provider import Candidate
 
 log = logging.getLogger("llm_orchestrator")
@@ -20,6 +20,7 @@ _SOON_S = 3600.0
 """So long, at least, a provider remembers a token or a key of ours."""
 _KEPT_S = 30 * 86_400.0
 """Batches are forgotten by their providers after that."""
+_ENDING = frozenset((BatchState.CANCELLING, BatchState.CANCELLED, BatchState.FAILED))
 _LOOKS = 20
 """So often, at most, the list is asked during the grace."""
 
@@ -35,7 +36,8 @@ async def find(hands: Hands, unit: Unit) -> float | None:
     if mark_of(unit, target) is None:
         return await _untagged(hands, unit, target, found, waited)
     if found:
-        found.sort(key=lambda one: (one.created_at or 0.0, one.id))
+        # The oldest that is not on its way out: that may be a second one of ours.
+        found.sort(key=lambda one: (one.state in _ENDING, one.created_at or 0.0, one.id))
         return await _adopt(hands, unit, target, found, "tag")
     return await _absent(hands, unit, target, waited)
 
@@ -72,6 +74,8 @@ async def _adopt(
         return 0.0
     point("adopted")
     for one in others:
+        if one.state in _ENDING:
+            continue
         log.warning("%s: a second batch (%s) was made, and is cancelled", unit.work_id, one.id)
         await submit.end(hands, target, one.id)
     return 0.0

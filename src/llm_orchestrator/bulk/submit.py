@@ -9,6 +9,7 @@
    and a second batch is cancelled at once.
 """
 
+import asyncio
 import logging
 
 import msgspec
@@ -148,15 +149,22 @@ async def _failed(hands: Hands, unit: Unit, error: OrchestratorError) -> float |
     return max(hands.settings.poll, error.retry_after or 0.0)
 
 
-async def drop(hands: Hands, unit: Unit, why: str, state: ItemState) -> float | None:
+async def drop(hands: Hands, unit: Unit, why: str, state: ItemState) -> float:
     """It never went out, or nothing was made of it: its items are free again."""
     store = hands.store
-    await store.do(store.items.leave, unit.run_id, unit.work_id, state, why)
-    point("left")
+    await store.do(store.units.give_up, unit, why, state, at=hands.micros())
+    point("given-up")
+    return 0.0
+
+
+async def dropped(hands: Hands, unit: Unit) -> float | None:
+    """Book a unit that has ended without a batch."""
     await money.settle_nothing(hands, unit)
     point("settled")
+    store = hands.store
     done = await store.do(
-        store.units.over, unit, "dropped", error=why, cost_pico=0, collected_at=hands.micros()
+        store.units.over, unit, "dropped", cost_pico=0, collected_at=hands.micros()
     )
-    (hands.folder / (unit.path or unit.work_id)).unlink(missing_ok=True)
+    path = hands.folder / (unit.path or unit.work_id)
+    await asyncio.to_thread(path.unlink, missing_ok=True)
     return None if done else 0.0

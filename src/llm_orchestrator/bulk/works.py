@@ -6,10 +6,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from llm_orchestrator.bulk import audit, collect, poll, reconcile, submit
+from llm_orchestrator.bulk import collect, poll, reconcile, submit, tidying
+from llm_orchestrator.bulk.audit import Stray, strays
 from llm_orchestrator.bulk.clock import Clock, SystemClock
 from llm_orchestrator.bulk.hands import Hands, Judge, Rebuild, folded
 from llm_orchestrator.config.bulk import BulkSettings
+from llm_orchestrator.dialects.batch import whole
 from llm_orchestrator.engine.runtime import Runtime
 from llm_orchestrator.errors import InvalidRequestError, OrchestratorError, StoreError
 from llm_orchestrator.pipeline.batches import Driver
@@ -49,6 +51,7 @@ class Works:
             judge=judge,
             rebuild=rebuild,
         )
+        self._under_way: set[str] = set()
 
     async def advance(self, work_id: str) -> float | None:
         """Do the next step of a unit, whatever its state.
@@ -59,13 +62,28 @@ class Works:
         else that goes wrong is noted in the unit, and tried again.
         """
         hands = self.hands
-        await hands.clock.refresh()
         lease = hands.settings.lease
+        await hands.clock.refresh()
+        if work_id in self._under_way:
+            return hands.real(lease)
+        self._under_way.add(work_id)
+        try:
+            return await self._advanced(work_id, lease)
+        finally:
+            self._under_way.discard(work_id)
+
+    async def _advanced(self, work_id: str, lease: float) -> float | None:
+        hands = self.hands
         unit = await hands.store.do(hands.store.units.claim, work_id, hands.owner, lease)
         if unit is None:
             if await hands.store.do(hands.store.units.get, work_id) is None:
                 raise InvalidRequestError(f"there is no unit of work {work_id}")
             return hands.real(lease)
+        if unit.lane != "batch":
+            await hands.store.do(
+                hands.store.units.release, work_id, hands.owner, None, cancelled=True
+            )
+            raise InvalidRequestError(f"{work_id} is of the {unit.lane} lane, and has no batch")
         pause: float | None = 0.0
         try:
             async with self._leased(work_id):
@@ -96,9 +114,23 @@ class Works:
         hands = self.hands
         return await hands.store.do(hands.store.units.cancel, work_id, why, at=hands.micros())
 
-    async def audit(self, provider: str, since: float) -> list[audit.Stray]:
+    async def audit(self, provider: str, since: float) -> list[Stray]:
         """Batches at the provider, created since then, that none of our units ordered."""
-        return await audit.strays(self.hands, provider, since)
+        return await strays(self.hands, provider, since)
+
+    async def end(self, stray: Stray) -> bool:
+        """End a batch that the audit has found; False where it is not proven ours, or cannot be."""
+        if stray.whose != "ours":
+            return False
+        target = whole(self.hands.runtime.directory.use(stray.provider))
+        return await submit.end(self.hands, target, stray.batch_id)
+
+    async def tidy(self) -> int:
+        """Remove files of units that are over, or were never made; how many.
+
+        What was written within the last hour is left, and what the results held for nobody.
+        """
+        return await tidying.tidy(self.hands)
 
     async def _step(self, unit: Unit) -> float | None:
         match unit.state:
@@ -108,6 +140,8 @@ class Works:
                 return await reconcile.find(self.hands, unit)
             case "sent":
                 return await poll.look(self.hands, unit)
+            case "ended" if unit.batch_id is None:
+                return await submit.dropped(self.hands, unit)
             case "ended":
                 return await collect.read(self.hands, unit)
             case _:

@@ -1,5 +1,7 @@
 """Batches that nobody ordered are told."""
 
+import os
+
 from llm_orchestrator.simulator import Simulator
 from tests.integration.bulk.conftest import Open
 from tests.integration.bulk.test_sending import NEVER, again, execute, foreign, one
@@ -41,3 +43,36 @@ async def test_where_there_are_no_tags_nobody_knows_whose_it_is(at: Open, sim: S
     theirs = await foreign(world, 7)
     (stray,) = await world.works.audit("anthropic", since)
     assert (stray.whose, stray.batch_id, stray.total) == ("unknown", theirs, 7)
+
+
+async def test_what_is_proven_ours_can_be_ended(at: Open, sim: Simulator) -> None:
+    world = at("openai", "anthropic")
+    sim.set_batches(queue=HOUR)
+    since = sim.advance(0) - HOUR
+    unit = await one(world, "openai")
+    await world.works.advance(unit.work_id)
+    await world.works.hands.drive(*await again(world, unit))
+    (stray,) = await world.works.audit("openai", since)
+    assert await world.works.end(stray)
+    await foreign(world, 7)
+    (stray,) = await world.works.audit("anthropic", since)
+    assert not await world.works.end(stray)
+    sim.advance(60)
+    states = [row["state"] for row in sim.batches()["batches"]]
+    assert sorted(states) == ["cancelled", "queued", "queued"]
+
+
+async def test_files_of_the_dead_are_removed(at: Open, sim: Simulator) -> None:
+    world = at("openai")
+    unit = await one(world, "openai", 3)
+    folder = world.folder
+    (folder / "wnobody.jsonl").write_text("{}", "utf-8")
+    (folder / "wnobody.results-x").mkdir()
+    (folder / "wnobody.strange.jsonl").write_text("{}", "utf-8")
+    (folder / "mine.txt").write_text("", "utf-8")
+    assert await world.works.tidy() == 0
+    for path in folder.iterdir():
+        os.utime(path, (1, 1))
+    assert await world.works.tidy() == 2
+    left = {path.name for path in folder.iterdir()}
+    assert left == {unit.path, "wnobody.strange.jsonl", "mine.txt"}

@@ -196,3 +196,19 @@ async def test_a_task_has_the_last_word_on_answers(at: Open) -> None:
     assert decode_answer(rows[4].result or b"").parsed == {"number": 4}
     assert errors(world) == {"say: stop is not enough"}
     assert sum(row.cost_pico or 0 for row in rows) == world.billed()
+
+
+@pytest.mark.parametrize("lost", ["garbage-results", "lost-results"])
+async def test_what_cannot_be_read_is_not_taken_for_somebody_elses(
+    at: Open, sim: Simulator, lost: str
+) -> None:
+    world = at("anthropic")
+    sim.add_fault(fault=lost, share=1.0)
+    unit = await one(world, "anthropic", 10)
+    await world.works.advance(unit.work_id)
+    await world.store.do(execute, world, "UPDATE bulk_batches SET proof = 'match'")
+    await world.finish(unit.work_id, hours=3)
+    found = await world.unit(unit.work_id)
+    assert (found.state, found.done, found.cost_pico) == ("collected", 0, None)
+    assert sim.batches()["accepted"] == 1
+    assert await world.counts() == {RETRY: 10}

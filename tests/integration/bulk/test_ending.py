@@ -14,7 +14,7 @@ async def test_what_was_not_sent_is_simply_not(at: Open, sim: Simulator) -> None
     world = at("openai")
     unit = await one(world, "openai")
     assert await world.works.cancel(unit.work_id, "the user said so")
-    assert await world.works.advance(unit.work_id) is None
+    await world.finish(unit.work_id)
     found = await world.unit(unit.work_id)
     assert (found.state, found.error, found.cost_pico) == ("dropped", "the user said so", 0)
     assert await world.counts() == {WAITING: 120}
@@ -92,3 +92,25 @@ async def test_one_that_has_ended_meanwhile_is_collected(at: Open, sim: Simulato
     await world.works.cancel(unit.work_id, "late")
     await world.finish(unit.work_id)
     assert await world.counts() == {DONE: 120}
+
+
+async def test_who_gives_up_does_so_in_one_go(at: Open, sim: Simulator) -> None:
+    world = at("openai")
+    unit = await one(world, "openai", 4)
+    sim.add_fault(fault="reset", on="create", count=1)
+    await world.works.advance(unit.work_id)
+    stale = await world.unit(unit.work_id)
+    units = world.store.units
+    assert await world.store.do(units.give_up, stale, "refused", WAITING, at=1)
+    found = await world.unit(unit.work_id)
+    assert (found.state, found.batch_id, found.gate) == ("ended", None, None)
+    assert await world.counts() == {WAITING: 4}
+    # Others, who know it as it was, can neither send it nor free what is somebody else's by now.
+    (again,) = await world.units("openai", range(4))
+    assert not await world.store.do(units.give_up, stale, "refused", WAITING, at=1)
+    assert await world.store.do(units.sending, stale, at=1, real=1, gate=None) == "changed"
+    await world.finish(unit.work_id, again.work_id)
+    assert (await world.unit(unit.work_id)).state == "dropped"
+    assert await world.counts() == {DONE: 4}
+    assert world.booked()[unit.work_id] == 0
+    assert sim.batches()["accepted"] == 1

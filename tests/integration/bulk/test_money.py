@@ -32,7 +32,7 @@ async def holds(world: World) -> int:
     await world.run(run_id="measure", count=10)
     (unit,) = await world.units("openai", range(10), run_id="measure")
     await world.works.cancel(unit.work_id, "only measured")
-    await world.works.advance(unit.work_id)
+    await world.finish(unit.work_id)
     assert unit.hold_pico is not None
     return unit.hold_pico
 
@@ -95,7 +95,7 @@ async def test_what_is_given_up_holds_nothing(at: Open, sim: Simulator) -> None:
     await world.works.advance(unit.work_id)
     assert windows(world) == [(0, unit.hold_pico, 0)]
     await world.works.cancel(unit.work_id, "no more")
-    await world.works.advance(unit.work_id)
+    await world.finish(unit.work_id)
     assert windows(world) == [(0, 0, 0)]
     assert world.booked() == {unit.work_id: 0}
 

@@ -97,6 +97,8 @@ async def test_what_is_refused_for_good_gives_its_items_back(
     world = at("openai")
     sim.add_fault(fault="content-filter", on=on, count=1)
     unit = await one(world, "openai", 5)
+    assert await world.works.advance(unit.work_id) == 0
+    assert await world.counts() == {ItemState.RETRY: 5}
     assert await world.works.advance(unit.work_id) is None
     found = await world.unit(unit.work_id)
     assert (found.state, found.cost_pico) == ("dropped", 0)
