@@ -24,7 +24,8 @@ def test_an_address_without_its_version(sim: Simulator) -> None:
     config = {"providers": {"openai": {"api_key": "any-key", "base_url": address}}}
     with LLMOrchestrator(config) as orchestrator, pytest.raises(ModelNotFoundError) as caught:
         orchestrator.send_request("Hello")
-    assert f"the API does not begin at {address} (base_url)" in str(caught.value)
+    own = "the provider's own is https://api.openai.com/v1"
+    assert f"the API does not begin at {address} (base_url; {own})" in str(caught.value)
     assert "did you mean" not in str(caught.value)
 
 
