@@ -130,6 +130,8 @@ def _lines() -> Iterator[str]:
     yield _HEAD
     yield from _class(AsyncLLMOrchestrator)
     yield _SYNC
+    yield from _class(top.AsyncBulkRun)
+    yield "`BulkRun`, which `LLMOrchestrator.bulk` returns, has the same without `await`.\n"
     yield "## What a call may say\n"
     for options in (
         *(RequestOptions, RouteOptions, CacheOptions, LineOptions),

@@ -7,6 +7,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from llm_orchestrator.bulk.face import BulkRun as BulkRun
+    from llm_orchestrator.bulk.run import AsyncBulkRun as AsyncBulkRun
     from llm_orchestrator.classic import (
         ModelConfig as ModelConfig,
         OrchestrationResult as OrchestrationResult,
@@ -84,7 +86,9 @@ __version__ = "0.1.0"
 
 _ORIGIN = {
     "LLMOrchestrator": "portal",
+    "AsyncBulkRun": "bulk.run",
     "AsyncLLMOrchestrator": "orchestrator",
+    "BulkRun": "bulk.face",
     "RateLimiter": "pipeline.limits.classic",
     "ConfidenceDetector": "routing.phrases",
     "synthesize_responses": "routing.scoring",

@@ -12,7 +12,8 @@ import llm_orchestrator
 
 # The public names. Adding one is a promise; removing one breaks somebody.
 EXPORTS = (
-    "APIConnectionError", "APITimeoutError", "ApprovalRequiredError", "AsyncLLMOrchestrator",
+    "APIConnectionError", "APITimeoutError", "ApprovalRequiredError", "AsyncBulkRun",
+    "AsyncLLMOrchestrator", "BulkRun",
     "AuthenticationError", "ModelConfig", "OrchestrationResult", "aroute_to_model",
     "arun_ensemble", "arun_orchestration", "arun_with_fallback", "route_to_model", "run_ensemble",
     "run_orchestration", "run_with_fallback", "ConfidenceDetector", "synthesize_responses",

@@ -45,6 +45,7 @@ CHUNK = 500
 """Items of one unit."""
 _WRITTEN_EVERY_S = 1.0
 _WRITTEN_AT = 200
+_decode = msgspec.json.Decoder().decode
 Stopped: TypeAlias = Callable[[], bool]
 
 
@@ -121,6 +122,7 @@ class Online:
         )
         chunk = _Chunk(unit, task, target, purse, Route(candidates=(target,), strategy=CATEGORY))
         chunk.pile = _Pile(self._store, unit)
+        chunk.tags = self._marks(unit)
         waiting = iter(rows)
         lanes = min(self._concurrency, max(1, len(rows)))
         try:
@@ -175,7 +177,7 @@ class Online:
             if chunk.short or self._stopped():
                 chunk.short = True
                 return
-            asked = chunk.task.item(msgspec.json.decode(row.row)).request
+            asked, _ = chunk.task.form(_decode(row.row))
             if isinstance(asked, Request) and row.repaired and row.result is not None:
                 asked = mended(asked, row)
             held = await chunk.purse.take(asked, chunk.target)
@@ -230,7 +232,7 @@ class Online:
     async def _asked(
         self, row: ItemRow, chunk: "_Chunk", request: Request, held: Pico
     ) -> tuple[Outcome, Verdict | None]:
-        call = self._call(request, chunk.unit, held if chunk.purse.capped else None)
+        call = self._call(request, chunk, held if chunk.purse.capped else None)
         reply = await verbs.answer(self._runtime, Prepared(call, chunk.route, None))
         response = Response(
             reply.parts, reply.finish_reason, reply.usage, reply.model, reply.id, extra=reply.extra
@@ -242,21 +244,21 @@ class Online:
         return outcome, verdict
 
     async def _vectors(self, row: ItemRow, chunk: "_Chunk", asked: Texts) -> Outcome:
-        call = self._call(Request(messages=(Message("user", ""),), max_tokens=0), chunk.unit, None)
+        call = self._call(Request(messages=(Message("user", ""),), max_tokens=0), chunk, None)
         rescue = Rescue((chunk.target,), self._runtime.config.retry, self._runtime.breaker)
         found = await embedding.embed(self._runtime, call, rescue, asked.texts, asked.dimensions)
         response = Response((), "stop", found.reply.usage, found.reply.model, found.reply.id)
         vectors = [list(vector) for vector in found.vectors]
         return _outcome(row, found.reply, encode_answer(response, vectors))
 
-    def _call(self, request: Request, unit: Unit, cap: Pico | None) -> Call:
+    def _call(self, request: Request, chunk: "_Chunk", cap: Pico | None) -> Call:
         return Call(
             request,
-            session_id=unit.run_id,
+            session_id=chunk.unit.run_id,
             category=CATEGORY,
             strategy="specified",
             user_id=request.user or self._user,
-            tags=self._marks(unit),
+            tags=chunk.tags,
             cap=cap,
         )
 
@@ -265,6 +267,7 @@ class _Chunk:
     """A unit while it is answered."""
 
     pile: "_Pile"
+    tags: str
 
     def __init__(
         self, unit: Unit, task: Task, target: Candidate, purse: Purse, route: Route
