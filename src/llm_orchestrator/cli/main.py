@@ -26,8 +26,11 @@ from llm_orchestrator.cli import (
     options,
     output,
     providers,
+    queue,
     route,
     run,
+    savings,
+    scheduler,
     sim,
     store,
 )
@@ -47,6 +50,9 @@ root.command("models")(models.models)
 root.command("providers")(providers.providers)
 root.command("health")(health.health)
 root.add_typer(bulk.group, name="bulk")
+root.add_typer(queue.group, name="queue")
+root.add_typer(scheduler.group, name="scheduler")
+root.command("savings")(savings.savings)
 root.add_typer(costs.group, name="costs")
 root.add_typer(budgets.group, name="budgets")
 root.add_typer(cache.group, name="cache")
