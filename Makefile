@@ -85,7 +85,7 @@ pytest: $(VENV)/.installed-dev ## the tests alone, in parallel (JOBS=n; ARGS="te
 cov: $(VENV)/.installed-dev ## the tests with branch coverage, at least 90 %
 	@$(PY) -m pytest -n $(JOBS) $(PARALLEL) --cov --cov-report=term --cov-fail-under=90 $(ARGS)
 
-crash: $(VENV)/.installed-dev ## kill the process a hundred times at random; the books must still balance
+crash: $(VENV)/.installed-dev ## kill processes hundreds of times, anywhere; the books must still balance
 	@LLMO_KILLS=$${LLMO_KILLS:-100} $(PY) -m pytest -n $(JOBS) $(PARALLEL) tests/crash $(ARGS)
 
 fuzz: $(VENV)/.installed-dev ## 100,000 broken replies and streams for each wire (LLMO_FUZZ=n)
