@@ -38,7 +38,8 @@ def chain(runtime: Runtime, names: str | Sequence[str]) -> Pool:
 
 
 def _kept(runtime: Runtime, key: tuple[object, ...], make: Callable[[], "Pool"]) -> "Pool":
-    """A pool, made once: what it holds follows from the configuration alone."""
+    """A pool, made once: what it holds follows from the configuration and the lists found."""
+    key = (runtime.found.version, *key)
     known: Pool | None = runtime.pools.get(key)
     if known is None:
         known = runtime.pools[key] = make()
@@ -61,7 +62,8 @@ def _chain(runtime: Runtime, names: str | Sequence[str]) -> Pool:
 
 def group(runtime: Runtime, name: str | None) -> tuple[Pool, dict[str, float]] | None:
     """The members of a group and their weights by name; ``None`` when there is no such group."""
-    members = runtime.config.routing.groups.get(name or "")
+    # What is no name at all is told by who looks for the model.
+    members = runtime.config.routing.groups.get(name) if isinstance(name, str) else None
     if not members:
         return None
     found = _resolved(runtime, [member.model for member in members])
