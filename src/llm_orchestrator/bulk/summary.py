@@ -105,10 +105,16 @@ class Report(msgspec.Struct, kw_only=True):
         """All of them."""
         return sum(sum(one.values()) for one in self.tasks.values())
 
+    @property
+    def decisions(self) -> list[dict[str, Any]]:
+        """What was decided, and why, in order."""
+        text = self.run.decisions
+        made: list[dict[str, Any]] = [] if text is None else msgspec.json.decode(text)
+        return made
+
     def as_dict(self) -> dict[str, Any]:
         """As JSON data; amounts in USD, times in seconds since 1970."""
         run = self.run
-        decisions = [] if run.decisions is None else msgspec.json.decode(run.decisions)
         return {
             "run_id": run.run_id,
             "name": run.name,
@@ -131,7 +137,7 @@ class Report(msgspec.Struct, kw_only=True):
             "tasks": self.tasks,
             "estimate_vs_actual": [_compared(one) for one in self.expected],
             "estimate": foresight.told(run.estimate),
-            "decisions": decisions,
+            "decisions": self.decisions,
         }
 
 

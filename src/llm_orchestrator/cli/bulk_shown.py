@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from llm_orchestrator.bulk.summary import Report
     from llm_orchestrator.store.bulk_rows import RunRow
 
+_TOLD = frozenset(("note", "limit", "cancel"))
+_MOST = 5
+
 
 def begun(run: "BulkRun") -> None:
     """What became of the input."""
@@ -77,6 +80,9 @@ def ended(report: "Report") -> None:
         saved = to_usd(one.realtime_pico - one.cost_pico)
         text = f"  {name}: {one.done:,} done, {one.failed:,} failed, "
         output.line(text + f"{output.usd(to_usd(one.cost_pico))}, saved {output.usd(saved)}")
+    told = [one for one in report.decisions if one.get("kind") in _TOLD]
+    for why in list(dict.fromkeys(one["why"] for one in told))[-_MOST:]:
+        output.note(f"  {why}")
     if run.out:
         output.note(f"The results are in {run.out}.")
 
@@ -111,7 +117,7 @@ def reported(report: "Report") -> None:
         output.line()
         columns = ("estimate", "expected", "actual")
         output.show(output.table(columns, compared, right=columns[1:]))
-    whys = [one["why"] for one in report.as_dict()["decisions"]]
+    whys = [one["why"] for one in report.decisions]
     if whys:
         output.line()
     for why in whys:
