@@ -47,8 +47,10 @@ def crowd(
         yield made
 
 
-def tell(books: Books, record_property: Record) -> None:
-    record_property("figures", books.figures())
+def tell(crowd: Crowd, record_property: Record) -> None:
+    books = Books(crowd)
+    store = crowd.store.target.kind
+    record_property("figures", f"{', '.join(crowd.names)} on {store}: {books.figures()}")
     books.check()
 
 
@@ -72,11 +74,11 @@ def test_killed_at_every_point(crowd: Crowd, record_property: Record) -> None:
     until_over(crowd)
     # A unit is looked for only after a death, and adopted only if it was there.
     assert set(POINTS) - reached <= {"listed", "adopted", "cancelled"}
-    tell(Books(crowd), record_property)
+    tell(crowd, record_property)
 
 
 @pytest.mark.timeout(600 + 10 * KILLS)
 @pytest.mark.parametrize("place", ["sqlite", POSTGRES], indirect=True)
 def test_killed_at_random(crowd: Crowd, place: tuple[str, int], record_property: Record) -> None:
     randomly(crowd, max(KILLS, 200) if LONG else KILLS, place[1], random.Random(7), 0.5)
-    tell(Books(crowd), record_property)
+    tell(crowd, record_property)
