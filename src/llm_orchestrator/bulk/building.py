@@ -237,9 +237,9 @@ def most_of(request: Request | Texts, size: int, target: Candidate) -> Pico | No
 
 
 def _has_images(request: Request) -> bool:
-    return any(
-        isinstance(part, Image | Media)
-        for message in request.messages
-        if type(message.content) is tuple
-        for part in message.content
-    )
+    for message in request.messages:  # of every row: any() over a generator takes thrice as long
+        if type(message.content) is tuple and any(
+            isinstance(part, Image | Media) for part in message.content
+        ):
+            return True
+    return False

@@ -13,7 +13,7 @@ from llm_orchestrator.store.bulk import BulkStore
 from llm_orchestrator.store.bulk_items import Found
 from llm_orchestrator.store.bulk_rows import ItemState, NewItem
 
-_CHUNK = 1000
+_CHUNK = 2000
 _AT_ONCE = 5000
 _encode = msgspec.json.Encoder().encode
 

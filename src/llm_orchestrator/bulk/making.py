@@ -150,7 +150,7 @@ class Making:
 
 def _asked(task: Task, row: ItemRow) -> Request | Texts:
     """What is asked for an item; raises `RowError`."""
-    asked = task.item(msgspec.json.decode(row.row)).request
+    asked, _ = task.form(msgspec.json.decode(row.row))
     if row.repaired and row.result is not None and isinstance(asked, Request):
         return mended(asked, row)
     return asked

@@ -111,10 +111,10 @@ def _fill(files: "Files", runner: Runner, run: RunRow, groups: Groups | None) ->
             continue
         row = flat(item, tasks[item.task])
         text = _encode(row)
-        base = f"ai_results_{row['provider']}/{item.task}_analysis"
-        files.array(f"{base}.json").add(text)
-        files.lines(f"{base}.jsonl").add(text)
-        files.done(row["provider"], item.task).add(_encode(item.user_id))
+        array, lines, done = files.answers(row["provider"], item.task)
+        array.add(text)
+        lines.add(text)
+        done.add(_encode(item.user_id))
         if groups is None:
             whole.add(text)
         else:
@@ -157,10 +157,8 @@ class _File:
 
     def add(self, text: bytes) -> None:
         """One more value."""
-        if self.count:
-            self.file.write(self._between)
+        self.file.write(self._between + text if self.count else text)
         self.count += 1
-        self.file.write(text)
 
     def close(self) -> None:
         """Its end, on the disk."""
@@ -177,6 +175,16 @@ class Files:
         self._out = out
         self._open: dict[str, _File] = {}
         self._done: dict[tuple[str, str], _File] = {}
+        self._answers: dict[tuple[str, str], tuple[_File, _File, _File]] = {}
+
+    def answers(self, provider: str, task: str) -> tuple[_File, _File, _File]:
+        """Where an answer goes: an array, lines, and the ids of what is answered."""
+        key = (provider, task)
+        if (found := self._answers.get(key)) is None:
+            base = f"ai_results_{provider}/{task}_analysis"
+            array, lines = self.array(f"{base}.json"), self.lines(f"{base}.jsonl")
+            found = self._answers[key] = (array, lines, self.done(provider, task))
+        return found
 
     def array(self, name: str) -> _File:
         """A JSON array."""
