@@ -1,11 +1,14 @@
 """The queue in figures, for people and dashboards. All of it blocks."""
 
+import datetime as dt
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from llm_orchestrator.bulk import savings as money
 from llm_orchestrator.bulk import standing
 from llm_orchestrator.bulk.runner import ENDED
 from llm_orchestrator.bulk.summary import gather
+from llm_orchestrator.errors import InvalidRequestError
 from llm_orchestrator.store.bulk import BulkStore
 from llm_orchestrator.store.bulk_jobs import MARK
 from llm_orchestrator.store.bulk_rows import RunRow, RunState
@@ -99,6 +102,28 @@ def dashboard(store: BulkStore, now: int) -> dict[str, Any]:
 def savings(store: BulkStore, zone: str = "UTC") -> dict[str, Any]:
     """What batches have saved, by job type, provider and month."""
     return money.savings(store, zone).as_dict()
+
+
+def report(store: BulkStore, now: int, days: int, zone: str = "UTC") -> dict[str, Any]:
+    """Batches that were collected in the last days, in all and by day; ``now`` in microseconds."""
+    if days < 1:
+        raise InvalidRequestError("days must be 1 or more")
+    since = now - days * 86_400_000_000
+    where = ZoneInfo(zone)
+    units = [unit for unit in store.wait(store.sums.paid) if unit.collected_at >= since]
+    by_day: dict[str, money.Saved] = {}
+    for unit in units:
+        day = dt.datetime.fromtimestamp(unit.collected_at / 1e6, where).date().isoformat()
+        by_day.setdefault(day, money.Saved()).add(unit)
+    found = money.summed(units, zone)
+    return {
+        "days": days,
+        "time_zone": zone,
+        "summary": found.total.as_dict(),
+        "by_job_type": {name: one.as_dict() for name, one in found.by_job_type.items()},
+        "by_provider": {name: one.as_dict() for name, one in found.by_provider.items()},
+        "by_day": {name: one.as_dict() for name, one in sorted(by_day.items())},
+    }
 
 
 def alerts(store: BulkStore, *, standing: bool = True) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from typing import Any, Self
 
 import msgspec
 
-from llm_orchestrator.bulk import dashboard, standing
+from llm_orchestrator.bulk import callbacks, dashboard, standing
 from llm_orchestrator.bulk.clock import Clock, SimulatedClock, SystemClock
 from llm_orchestrator.bulk.driving import Driving
 from llm_orchestrator.bulk.jobtypes import JobTypes
@@ -162,6 +162,14 @@ class BatchProcessor:
         self._look(batch_id)
         return standing.results(self.store, batch_id)
 
+    async def on_completion(self, batch_id: str, target: str) -> str:
+        """Let workers tell somebody when a batch has ended; returns the callback's id.
+
+        ``target`` is ``https://...``, ``command:program arguments`` or ``package.module:function``;
+        it is called at least once. Raises `InvalidRequestError`.
+        """
+        return await asyncio.to_thread(callbacks.ask, self.store, batch_id, target)
+
     # ---------------------------------------------------------------- looking
 
     async def get_queue_status(self) -> dict[str, Any]:
@@ -183,6 +191,12 @@ class BatchProcessor:
     async def get_alerts(self) -> list[dict[str, Any]]:
         """Alerts that stand, the latest first."""
         return await asyncio.to_thread(dashboard.alerts, self.store)
+
+    async def generate_report(self, days: int = 30) -> dict[str, Any]:
+        """Batches of the last days: counts, cost and savings, in all and by day."""
+        return await asyncio.to_thread(
+            dashboard.report, self.store, self.micros(), days, self.config.bulk.zone
+        )
 
     # ---------------------------------------------------------------- the end
 

@@ -118,6 +118,11 @@ def savings(store: BulkStore, zone: str = "UTC", job_type: str | None = None) ->
     units: Iterable[PaidUnit] = store.wait(store.sums.paid)
     if job_type is not None:
         units = [unit for unit in units if type_of(unit) == job_type]
+    return summed(units, zone)
+
+
+def summed(units: Iterable[PaidUnit], zone: str = "UTC") -> Savings:
+    """The savings of these."""
     where = ZoneInfo(zone)
     made = Savings(total=Saved(), by_job_type={}, by_provider={}, by_month={})
     for unit in units:

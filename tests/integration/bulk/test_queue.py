@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -98,6 +99,14 @@ async def test_templates_and_vectors_and_models_go_their_ways(batch: BatchProces
     assert data["overview"]["total_jobs_processed"] == 4
     assert data["cost_savings"]["total_savings_usd"] > 0
     assert {one["batch_id"] for one in data["recent_activity"]} == set(made)
+    report = await batch.generate_report(days=1)
+    assert report["summary"]["jobs"] == 4
+    assert sorted(report["by_provider"]) == ["claude", "openai"]
+    assert [one["jobs"] for one in report["by_day"].values()] == [4]
+    metrics = await batch.get_metrics("embedding_generation")
+    assert (metrics["completed_jobs"], metrics["success_rate"]) == (2, 1.0)
+    assert (await batch.get_cost_savings())["proven"] is True
+    assert await batch.get_alerts() == []
 
 
 async def test_ten_comes_first_and_one_last(batch: BatchProcessor) -> None:
@@ -218,6 +227,18 @@ async def test_many_jobs_are_all_queued_or_none(batch: BatchProcessor) -> None:
         await batch.queue_job("my_type", "nobody", ask("x"))
     with pytest.raises(InvalidRequestError, match="no batch and no job"):
         await batch.check_batch_status("run_x")
+
+
+async def test_the_environment_alone_is_enough(
+    sim: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LLMO_HOME", str(tmp_path))
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-any")
+    async with BatchProcessor() as processor:
+        job_id = await processor.queue_job("my_type", "openai", ask("x"), priority=10)
+        assert (await processor.check_batch_status(job_id))["priority"] == 10
+    assert (tmp_path / "ledger.db").is_file()
 
 
 def test_names_are_open() -> None:
