@@ -14,9 +14,10 @@ from typing import Any, get_args, get_origin
 
 import msgspec
 
+from llm_orchestrator.config.base import PartOf
 from llm_orchestrator.config.classic import CLASSIC_KEYS
 from llm_orchestrator.config.read import describe, is_struct, keys, unwrap, words
-from llm_orchestrator.config.schema import ClassicWord, Config, PartOf
+from llm_orchestrator.config.schema import ClassicWord, Config
 from llm_orchestrator.types.model import Ability
 
 PAGE = Path(__file__).parents[1] / "docs" / "reference" / "config.md"

@@ -184,7 +184,7 @@ async def test_a_group_shares_out_its_calls(sim: Simulator) -> None:
         },
     }
     async with AsyncLLMOrchestrator(config) as llm:
-        seen = Counter()
+        seen: Counter[str] = Counter()
         for _ in range(60):
             reply = await llm.send_request("Hi", model="mini", max_tokens=5)
             seen[reply.provider] += 1

@@ -9,6 +9,9 @@ from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary,
 
 from llm_orchestrator.store.tables import JSON, metadata
 
+__all__ = ("metadata",)
+"""Of the tables of both files; those of this one may be imported as well."""
+
 
 def _text(name: str, *, null: bool = True, key: bool = False) -> Column[str]:
     return Column(name, Text, nullable=null and not key, primary_key=key)

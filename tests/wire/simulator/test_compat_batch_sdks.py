@@ -57,14 +57,17 @@ def test_groq(own: Simulator) -> None:
     with Groq(api_key=KEY, base_url=f"{own.url}/groq", max_retries=0) as client:
         lines = [chat(f"row{n}", "llama-3.1-8b-instant") for n in range(4)]
         file = client.files.create(file=("b.jsonl", jsonl(lines)), purpose="batch")
-        batch = client.batches.create(
+        assert file.id
+        made = client.batches.create(
             input_file_id=file.id,
             endpoint="/v1/chat/completions",
             completion_window="24h",
             metadata={"llmo_job": "j1"},
         )
         own.advance(HOUR)
-        batch = client.batches.retrieve(batch.id)
+        batch = client.batches.retrieve(made.id)
+        assert batch.request_counts
+        assert batch.output_file_id
         assert (batch.status, batch.request_counts.completed) == ("completed", 4)
         results = read(client.files.content(batch.output_file_id).read())
         assert len(results) == 4
@@ -106,6 +109,7 @@ def test_perplexity(own: Simulator) -> None:
         batch = client.batches.retrieve(made[0].id)
         assert (batch.status, batch.request_counts.completed) == ("completed", 3)
         assert batch.usage.output_tokens > 0
+        assert batch.output_file_id
         assert [each.id for each in client.batches.list(limit=10).data] == [batch.id]
         results = read(client.files.content(batch.output_file_id).read())
     costs = [result["response"]["body"]["usage"]["cost"]["total_cost"] for result in results]
