@@ -364,6 +364,7 @@ class _Drive:
         if error or self._capped:
             fields["error"] = error or f"BudgetError: {self._capped}"
         await self._store.do(self._store.history.conclude, self._id)
+        await self._works.check(self._id)
         await self._store.do(
             self._store.runs.change, self._id, among=("running", "cancelling"), **fields
         )

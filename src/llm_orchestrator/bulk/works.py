@@ -6,12 +6,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from llm_orchestrator.bulk import collect, poll, reconcile, submit, tidying
-from llm_orchestrator.bulk.audit import Stray, strays
+from llm_orchestrator.bulk import audit, collect, poll, reconcile, submit, tidying
+from llm_orchestrator.bulk.audit import Stray
 from llm_orchestrator.bulk.clock import Clock, SystemClock
 from llm_orchestrator.bulk.hands import Hands, Judge, Rebuild, folded
 from llm_orchestrator.config.bulk import BulkSettings
-from llm_orchestrator.dialects.batch import whole
 from llm_orchestrator.engine.runtime import Runtime
 from llm_orchestrator.errors import InvalidRequestError, OrchestratorError, StoreError
 from llm_orchestrator.pipeline.batches import Driver
@@ -114,16 +113,13 @@ class Works:
         hands = self.hands
         return await hands.store.do(hands.store.units.cancel, work_id, why, at=hands.micros())
 
-    async def audit(self, provider: str, since: float) -> list[Stray]:
-        """Batches at the provider, created since then, that none of our units ordered."""
-        return await strays(self.hands, provider, since)
+    async def strays(self, provider: str, since: float) -> list[Stray]:
+        """Batches at the provider, created since then (unix seconds), that no unit ordered."""
+        return await audit.strays(self.hands, provider, since)
 
-    async def end(self, stray: Stray) -> bool:
-        """End a batch that the audit has found; False where it is not proven ours, or cannot be."""
-        if stray.whose != "ours":
-            return False
-        target = whole(self.hands.runtime.directory.use(stray.provider))
-        return await submit.end(self.hands, target, stray.batch_id)
+    async def check(self, run_id: str) -> list[Stray]:
+        """Audit all accounts of a run since it began; second batches are ended, and alerted."""
+        return await audit.check(self.hands, run_id)
 
     async def tidy(self) -> int:
         """Remove files of units that are over, or were never made; how many.

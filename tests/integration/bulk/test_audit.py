@@ -2,6 +2,10 @@
 
 import os
 
+import pytest
+
+from llm_orchestrator.bulk.audit import end
+from llm_orchestrator.errors import ServerError
 from llm_orchestrator.simulator import Simulator
 from tests.integration.bulk.conftest import Open
 from tests.integration.bulk.test_sending import NEVER, again, execute, foreign, one
@@ -17,7 +21,7 @@ async def test_what_we_ordered_is_no_news(at: Open, sim: Simulator) -> None:
         (unit,) = await world.units(name, range(3), run_id=name)
         await world.works.advance(unit.work_id)
         await world.works.advance(unit.work_id)
-        assert await world.works.audit(name, since) == []
+        assert await world.works.strays(name, since) == []
 
 
 async def test_a_second_batch_of_a_unit_and_one_of_none(at: Open, sim: Simulator) -> None:
@@ -27,39 +31,43 @@ async def test_a_second_batch_of_a_unit_and_one_of_none(at: Open, sim: Simulator
     await world.works.advance(unit.work_id)
     status = await world.works.hands.drive(*await again(world, unit))
     sim.advance(60)
-    (stray,) = await world.works.audit("openai", since)
+    (stray,) = await world.works.strays("openai", since)
     assert (stray.whose, stray.work_id, stray.batch_id) == ("ours", unit.work_id, status.id)
     assert (stray.total, stray.tag) == (120, unit.tag)
     await world.store.do(execute, world, "DELETE FROM bulk_batches")
-    found = await world.works.audit("openai", since)
-    assert [(one.whose, one.work_id) for one in found] == [("ours", None)] * 2
+    found = await world.works.strays("openai", since)
+    assert [(one.whose, one.work_id) for one in found] == [("tagged", None)] * 2
     sim.advance(2 * HOUR)
-    assert await world.works.audit("openai", sim.advance(0) - HOUR) == []
+    assert await world.works.strays("openai", sim.advance(0) - HOUR) == []
 
 
 async def test_where_there_are_no_tags_nobody_knows_whose_it_is(at: Open, sim: Simulator) -> None:
     world = at("anthropic")
     since = sim.advance(0) - HOUR
     theirs = await foreign(world, 7)
-    (stray,) = await world.works.audit("anthropic", since)
+    (stray,) = await world.works.strays("anthropic", since)
     assert (stray.whose, stray.batch_id, stray.total) == ("unknown", theirs, 7)
 
 
-async def test_what_is_proven_ours_can_be_ended(at: Open, sim: Simulator) -> None:
+async def test_a_second_batch_is_ended_and_alerted(at: Open, sim: Simulator) -> None:
     world = at("openai", "anthropic")
     sim.set_batches(queue=HOUR)
     since = sim.advance(0) - HOUR
     unit = await one(world, "openai")
     await world.works.advance(unit.work_id)
     await world.works.hands.drive(*await again(world, unit))
-    (stray,) = await world.works.audit("openai", since)
-    assert await world.works.end(stray)
     await foreign(world, 7)
-    (stray,) = await world.works.audit("anthropic", since)
-    assert not await world.works.end(stray)
+    (stray,) = await world.works.check("run1")
+    assert (stray.whose, stray.work_id) == ("ours", unit.work_id)
+    (stray,) = await world.works.strays("anthropic", since)
+    assert not await end(world.works.hands, stray)
     sim.advance(60)
     states = [row["state"] for row in sim.batches()["batches"]]
     assert sorted(states) == ["cancelled", "queued", "queued"]
+    assert len(await world.works.check("run1")) == 1  # told once
+    (alert,) = await world.store.do(world.store.alerts.listed)
+    assert (alert.name, alert.severity) == ("Unordered Batch", "warning")
+    assert "was ended" in alert.message
 
 
 async def test_files_of_the_dead_are_removed(at: Open, sim: Simulator) -> None:
@@ -76,3 +84,13 @@ async def test_files_of_the_dead_are_removed(at: Open, sim: Simulator) -> None:
     assert await world.works.tidy() == 2
     left = {path.name for path in folder.iterdir()}
     assert left == {unit.path, "wnobody.strange.jsonl", "mine.txt"}
+
+
+async def test_a_list_that_cannot_be_had_is_no_reason_to_stop(at: Open, sim: Simulator) -> None:
+    world = at("openai")
+    unit = await one(world, "openai", 3)
+    await world.finish(unit.work_id)
+    sim.add_fault(fault="server-error", on="list")
+    with pytest.raises(ServerError):
+        await world.works.strays("openai", 0)
+    assert await world.works.check("run1") == []
