@@ -176,7 +176,23 @@ def curator(url: str, count: int, in_flight: int) -> int:
     return len(getattr(found, "dataset", found))
 
 
-_MODULES = {"aiohttp": "aiohttp", "openai": "openai", "litellm": "litellm"}
+_OURS = tuple(
+    f"llm_orchestrator.{name}"
+    for name in (
+        *("orchestrator", "engine.build", "bulk.asking", "bulk.opening", "bulk.run"),
+        *("bulk.forms", "bulk.templates", "dialects.openai", "dialects.openai.batch"),
+        "transport.direct.transport",
+    )
+)
+_MODULES = {
+    "online": _OURS,
+    "batch": _OURS,
+    "aiohttp": ("aiohttp",),
+    "openai": ("openai",),
+    "litellm": ("litellm",),
+    "curator": ("bespokelabs.curator",),
+}
+"""What is loaded before the clock runs; we would load it when it is first used."""
 _ASYNC = {"online": online, "batch": batch, "aiohttp": bare, "openai": openai, "litellm": litellm}
 HOME = Path()
 
@@ -196,8 +212,8 @@ def main() -> None:
             "NO_PROXY": "127.0.0.1",
         }
         os.environ |= {"TELEMETRY_ENABLED": "false", "HF_HUB_OFFLINE": "1"}
-        module = "bespokelabs.curator" if name == "curator" else "llm_orchestrator"
-        import_module(_MODULES.get(name, module))
+        for module in _MODULES[name]:
+            import_module(module)
         began, spent = time.monotonic(), cpu()
         if name == "curator":
             done = curator(url, int(count), in_flight)
