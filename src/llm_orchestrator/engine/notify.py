@@ -1,8 +1,9 @@
 """Alerts: in the log, and wherever the configuration sends them, until they have arrived.
 
 A destination is a URL of Apprise (extra ``alerts``) or the name of a notifier, a callable of the
-entry point group ``llm_orchestrator.notifiers`` that takes an `Alert`. They are asked in a thread
-of their own. What could not be delivered is tried again, also by the next process.
+entry point group ``llm_orchestrator.notifiers`` that takes an `Alert` of a budget, or a `Notice` of
+anything else. They are asked in a thread of their own. What could not be delivered is tried again,
+also by the next process.
 """
 
 import heapq
