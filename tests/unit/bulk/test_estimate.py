@@ -7,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from llm_orchestrator.bulk import pricing
 from llm_orchestrator.bulk.building import Plan, build
 from llm_orchestrator.bulk.estimate import BulkEstimate, Line, estimate
 from llm_orchestrator.bulk.guesses import answer_tokens
@@ -106,6 +107,13 @@ def test_a_sample_is_scaled_to_all_rows() -> None:
     assert abs(found.input_tokens.expected - actual) < 0.03 * actual
     assert found.input_tokens.low < actual < found.input_tokens.high
     assert line(made, rows) == found
+
+
+def test_the_high_end_allows_for_what_a_sample_may_miss() -> None:
+    """The mean of 100 and 200 is known to 50: three times that is added."""
+    assert pricing._high([100, 200]) == 300
+    assert pricing._high([100]) == 100
+    assert pricing._high([100, None]) is None
 
 
 def test_how_many_items_there_are_may_be_known_better() -> None:

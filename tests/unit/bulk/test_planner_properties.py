@@ -125,6 +125,12 @@ def test_a_decision_may_be_taken_back() -> None:
     assert cheapest([1, 1], [1, None], costs) == {(0, 1): 1, (1, 0): 1}
 
 
+def test_what_is_taken_back_is_paid_back() -> None:
+    """Moving the first one away costs 1 and not 21: that is less than the dear sink."""
+    costs = {(0, 0): 10, (0, 1): 11, (1, 0): 10, (1, 1): 15}
+    assert cheapest([1, 1], [1, None], costs) == {(0, 1): 1, (1, 0): 1}
+
+
 @pytest.mark.parametrize("room", [0, 3])
 def test_there_may_be_less_room_than_goods(room: int) -> None:
     found = cheapest([5], [room], {(0, 0): 1})
