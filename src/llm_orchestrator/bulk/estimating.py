@@ -8,6 +8,7 @@ import msgspec
 from llm_orchestrator.bulk.estimate import BulkEstimate, estimate
 from llm_orchestrator.bulk.offers import offers
 from llm_orchestrator.bulk.options import ForecastOptions, read_span
+from llm_orchestrator.bulk.pace import pace_of
 from llm_orchestrator.bulk.past import Past
 from llm_orchestrator.bulk.plan import BulkPlan, Demand, LaneWish
 from llm_orchestrator.bulk.planner import plan
@@ -67,7 +68,13 @@ def forecast(
     items = {line.task: line.items for line in found.lines}
     made = plan(
         [Demand(task.name, items.get(task.name, 0)) for task in tasks],
-        offers(found, targets, turnarounds, unit_items=runtime.config.bulk.unit_items),
+        offers(
+            found,
+            targets,
+            turnarounds,
+            unit_items=runtime.config.bulk.unit_items,
+            pace=pace_of(runtime),
+        ),
         deadline_s=deadline_s,
         cap=cap,
         split=named,

@@ -8,6 +8,7 @@ import msgspec
 from llm_orchestrator.bulk.estimate import BulkEstimate, estimate
 from llm_orchestrator.bulk.estimating import history
 from llm_orchestrator.bulk.offers import offers
+from llm_orchestrator.bulk.pace import pace_of
 from llm_orchestrator.bulk.plan import BulkPlan, Offer
 from llm_orchestrator.bulk.sampling import Sampler
 from llm_orchestrator.bulk.targets import Targets
@@ -45,6 +46,7 @@ def foresee(
         turnarounds,
         concurrency=concurrency,
         unit_items=runtime.config.bulk.unit_items,
+        pace=pace_of(runtime),
     )
     return found, made
 

@@ -17,8 +17,9 @@ _ORDINARY_ANSWER = 100
 _CHUNK_S = 30.0
 """A chunk of the online lane takes about so long: more is lost when a worker dies."""
 _LEAST_CHUNK, _MOST_CHUNK = 50, 1000
-Rates = Callable[[Candidate], float | None]
-"""Requests a second that a model may be sent, where that is known."""
+Pace = Callable[[Candidate, float, float], float | None]
+"""Requests a second that a candidate may be sent, where that is known: given the tokens of one of
+them, and the seconds that it takes."""
 
 
 def offers(
@@ -28,7 +29,7 @@ def offers(
     *,
     concurrency: int = 24,
     unit_items: int = 50_000,
-    rates: Rates | None = None,
+    pace: Pace | None = None,
 ) -> tuple[Offer, ...]:
     """An offer of each line of the estimate.
 
@@ -43,8 +44,7 @@ def offers(
         if line.lane == "batch":
             made.append(_batch(line, target, known, unit_items))
         else:
-            rate = None if rates is None else rates(target)
-            made.append(_online(line, target, concurrency, rate))
+            made.append(_online(line, target, concurrency, pace))
     return tuple(made)
 
 
@@ -66,10 +66,12 @@ def _batch(line: Line, target: Candidate, known: Turnarounds, unit_items: int) -
     )
 
 
-def _online(line: Line, target: Candidate, concurrency: int, rate: float | None) -> Offer:
-    each = answer_seconds(target, line.priced.output[1])
+def _online(line: Line, target: Candidate, concurrency: int, pace: Pace | None) -> Offer:
+    one = line.priced
+    each = answer_seconds(target, one.output[1])
+    allowed = None if pace is None else pace(target, one.input[1] + one.output[1], each)
     possible = concurrency / each
-    real = possible if rate is None else min(possible, rate)
+    real = possible if allowed is None else min(possible, allowed)
     chunk = int(min(_MOST_CHUNK, max(_LEAST_CHUNK, real * _CHUNK_S)))
     return _offer(line, wait_s=each, rate=real, unit=chunk)
 

@@ -16,6 +16,7 @@ from llm_orchestrator.types.provider import Candidate
 from llm_orchestrator.types.secret import Secret
 
 if TYPE_CHECKING:
+    from llm_orchestrator.pipeline.limits.gates import Gate
     from llm_orchestrator.pipeline.limits.shared import Shared
     from llm_orchestrator.pipeline.limits.view import RateLimit
 
@@ -48,6 +49,11 @@ class Limiter(Guard):
     def view(self) -> "tuple[RateLimit, ...]":
         """The limits of every model and key that was asked, as they stand."""
         return self.keeper.view(self.lines)
+
+    def configured(self, target: Candidate) -> "list[Gate]":
+        """The limits that the configuration sets a candidate, without those of replies."""
+        row = target.provider
+        return self._rules.gates(row.name, key_id(row.key), target.model.id)
 
     @property
     def lines(self) -> list[Line]:
