@@ -151,6 +151,25 @@ async def test_who_did_not_send_changes_nothing(at: Open, sim: Simulator) -> Non
     assert sim.batches()["accepted"] == 1
 
 
+async def test_the_first_upload_counts(at: Open, sim: Simulator) -> None:
+    world = at("together")
+    unit = await one(world, "together")
+    units, do = world.store.units, world.store.do
+    assert await do(units.uploaded, unit, "file-1")
+    assert not await do(units.uploaded, unit, "file-2")
+    assert (await world.unit(unit.work_id)).file_id == "file-1"
+
+
+async def test_tasks_of_one_process_do_not_do_the_same(at: Open, sim: Simulator) -> None:
+    world = at("openai")
+    unit = await one(world, "openai")
+    lease = world.works.hands.settings.lease
+    pauses = await asyncio.gather(*(world.works.advance(unit.work_id) for _ in range(5)))
+    assert sorted(pause or 0.0 for pause in pauses) == [0, lease, lease, lease, lease]
+    wires = [entry["wire"] for entry in sim.log()]
+    assert wires == ["openai.batches.upload", "openai.batches.create"]
+
+
 async def test_two_batches_with_our_tag_become_one(at: Open, sim: Simulator) -> None:
     world = at("openai", settings=NEVER)
     sim.set_batches(queue=3600)
@@ -162,6 +181,21 @@ async def test_two_batches_with_our_tag_become_one(at: Open, sim: Simulator) -> 
     (first, second) = sim.batches()["batches"]
     assert (await world.unit(unit.work_id)).batch_id == first["id"]
     assert (second["state"], second["billed"]) == ("cancelled", 0)
+    assert sim.paid_twice()["items"] == 0
+
+
+async def test_a_second_batch_that_ends_already_is_not_taken(at: Open, sim: Simulator) -> None:
+    world = at("openai", settings=NEVER)
+    sim.set_batches(queue=3600)
+    unit = await one(world, "openai")
+    sim.add_fault(fault="lost-reply", count=1)
+    await world.works.advance(unit.work_id)
+    (first,) = sim.batches()["batches"]
+    await submit.end(world.works.hands, world.works.hands.target(unit), first["id"])
+    status = await world.works.hands.drive(*await again(world, unit))
+    await world.finish(unit.work_id, hours=0.5)
+    found = await world.unit(unit.work_id)
+    assert (found.batch_id, found.done) == (status.id, 120)
     assert sim.paid_twice()["items"] == 0
 
 
