@@ -31,6 +31,8 @@ from rich.table import Table
 from rich.tree import Tree
 
 from llm_orchestrator import LLMOrchestrator
+from llm_orchestrator.bulk.savings import savings
+from llm_orchestrator.store.bulk import BulkStore
 from llm_orchestrator.store.reports import Filter, Reports
 
 HERE = Path(__file__).resolve().parent
@@ -309,6 +311,13 @@ def show_savings(reports: list[dict[str, Any]], bill: list[dict[str, Any]]) -> b
         table.add_row(*line(mode, amounts, same=same))
     table.add_row(*line("total", sums, same=good), style="bold")
     console.print(table)
+    store = BulkStore(f"sqlite:///{LEDGER}")
+    told = savings(store).as_dict()  # what `llmo savings` shows, of batches alone
+    store.close()
+    batches = sum(
+        (amount for mode, amount in theirs.items() if mode.endswith("_batch")), Decimal(0)
+    )
+    good     good &= told["proven"] and told["cost_usd"] == told["savings_usd"] == batches= bool(told["proven"]) and told["cost_usd"] == told["savings_usd"] == batches
     share = sums[4] / sums[3] if sums[3] else Decimal(0)
     console.print(f"\n${sums[4]:.2f} of ${sums[3]:.2f} were saved ({share:.0%}).")
     if good:
@@ -352,6 +361,7 @@ def show_way_on() -> None:
     here, command = os.path.relpath(HOME), os.path.relpath(Path(sys.executable).with_name("llmo"))
     for words, why in (
         (f"LLMO_HOME={here} {command} bulk status", "the runs"),
+        (f"LLMO_HOME={here} {command} savings", "by task, provider and month"),
         (f"LLMO_HOME={here} {command} bulk report {here}/results", "costs, and what was decided"),
         (f"{command} bulk run FILE --task examples/tasks/sentiment.yaml", "posts of your own"),
     ):
