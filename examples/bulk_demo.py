@@ -317,7 +317,8 @@ def show_savings(reports: list[dict[str, Any]], bill: list[dict[str, Any]]) -> b
     batches = sum(
         (amount for mode, amount in theirs.items() if mode.endswith("_batch")), Decimal(0)
     )
-    good     good &= told["proven"] and told["cost_usd"] == told["savings_usd"] == batches= bool(told["proven"]) and told["cost_usd"] == told["savings_usd"] == batches
+    proven = bool(told["proven"]) and told["cost_usd"] == told["savings_usd"] == batches
+    good &= proven
     share = sums[4] / sums[3] if sums[3] else Decimal(0)
     console.print(f"\n${sums[4]:.2f} of ${sums[3]:.2f} were saved ({share:.0%}).")
     if good:
