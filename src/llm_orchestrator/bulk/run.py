@@ -1,14 +1,14 @@
 """A bulk run in the hands of a program: wait for it, look at it, stop it, take its results."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from llm_orchestrator.bulk import orders, output, summary
+from llm_orchestrator.bulk import callbacks, orders, output, summary
 from llm_orchestrator.bulk.loading import Loaded
 from llm_orchestrator.bulk.orders import Wanted
 from llm_orchestrator.bulk.runner import ENDED, Runner
@@ -19,6 +19,12 @@ if TYPE_CHECKING:
     from llm_orchestrator.bulk.summary import Report
 
 _PAGE = 1000
+
+
+def _call_back(runner: Runner, targets: Sequence[str]) -> None:
+    """Tell who wants to know that a run has ended; a worker goes on with what does not arrive."""
+    callbacks.arm(runner.store, targets, runner.micros())
+    callbacks.deliver(runner.store)
 
 
 class AsyncBulkRun:
@@ -78,6 +84,9 @@ class AsyncBulkRun:
                 await asyncio.to_thread(output.write, self._runner, row)
             except OSError as error:
                 self.fault = error
+        targets = self._runner.runtime.config.bulk.callbacks
+        if targets and row.state in ENDED:
+            await asyncio.to_thread(_call_back, self._runner, targets)
         return row
 
     async def wait(self) -> str:

@@ -61,6 +61,19 @@ def ids(path: Path) -> list[str]:
     return [row["video_id"] for row in read(path)]
 
 
+def test_who_wants_to_know_is_told_at_the_end(
+    sim: Simulator, config: dict[str, Any], tmp_path: Path
+) -> None:
+    told = tmp_path / "told.json"
+    config["bulk"]["callbacks"] = [f"command:tee -a {told}"]
+    with LLMOrchestrator(config) as orchestrator:
+        run = orchestrator.bulk(posts(12), task=TASK, models="gpt-4o-mini", clock=sim.url)
+        assert run.wait() == "completed"
+    lines = told.read_text("utf-8").splitlines()
+    assert len(lines) == 1
+    assert run.run_id in lines[0]
+
+
 def test_rows_become_files(start: Start, sim: Simulator, tmp_path: Path) -> None:
     run = start(posts(120))
     assert run.wait() == "completed"
