@@ -104,10 +104,7 @@ class BulkHistory:
     def _read(self, where: str, parameters: tuple[object, ...]) -> list[EstimateRow]:
         with self._desk() as backend:
             rows = list(backend.query(f"{_SELECT} {where}", parameters))
-        return [
-            EstimateRow(**dict(zip(_FIELDS, row, strict=True)))
-            for row in rows
-        ]
+        return [EstimateRow(**dict(zip(_FIELDS, row, strict=True))) for row in rows]
 
 
 def _values(run_id: str, row: tuple[object, ...]) -> tuple[object, ...]:
