@@ -24,7 +24,7 @@ ASKED: list[dict[str, Any]] = [
     {"model": 5},
     {"model": ["gpt-4o"]},
     {"provider": 5},
-    {"chain": "gpt-4o"},
+    {"chain": "gpt-4o,gpt-4o"},
     {"chain": 5},
     {"chain": [5]},
     {"chain": []},
