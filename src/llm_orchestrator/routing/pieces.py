@@ -1,4 +1,4 @@
-"""A prompt as numbers: hashes of its words, digits and signs, alone and in pairs, and its shape.
+"""A prompt as numbers: hashes of its words, digits and signs, alone and in pairs; and its size.
 
 Hashes are no text, but who guesses a word can see whether it may have been there.
 """
@@ -7,7 +7,6 @@ import re
 import struct
 from base64 import b64decode, b64encode
 from itertools import pairwise
-from math import log
 from typing import NamedTuple
 from zlib import crc32
 
@@ -26,8 +25,8 @@ class Pieces(NamedTuple):
 
     buckets: tuple[int, ...]
     """Hashes of its pieces and pairs of pieces, each once, in no order."""
-    shape: tuple[float, float, float]
-    """Logarithms of how many pieces there are, of their length and of how seldom they recur."""
+    total: int
+    """How many pieces there are."""
 
 
 def ends(prompt: str) -> str:
@@ -42,13 +41,8 @@ def pieces(prompt: str) -> Pieces:
     data = ends(prompt).lower().encode("utf-8", "replace")
     hashes = [*map(crc32, _PIECE.findall(data))]
     found = {one & _MASK for one in hashes}
-    different = len(found)
     found.update([(one * 31 + two) & _MASK for one, two in pairwise(hashes)])
-    count = len(hashes)
-    return Pieces(
-        tuple(found),
-        (log(count + 1), log((len(data) + 1) / (count + 1)), log((different + 1) / (count + 1))),
-    )
+    return Pieces(tuple(found), len(hashes))
 
 
 def size(prompt: str) -> int:
@@ -58,16 +52,16 @@ def size(prompt: str) -> int:
 
 def pack(found: Pieces) -> str:
     """The features as text, about 1 KB for a prompt of 500 characters."""
-    data = struct.pack(f"<3f{len(found.buckets)}I", *found.shape, *sorted(found.buckets))
-    return b64encode(data).decode()
+    numbers = (found.total, *sorted(found.buckets))
+    return b64encode(struct.pack(f"<{len(numbers)}I", *numbers)).decode()
 
 
 def unpack(text: str) -> Pieces:
     """What `pack` packed; raises `ValueError` for anything else."""
     data = b64decode(text, validate=True)
-    if len(data) < 12 or len(data) % 4:
+    if not data or len(data) % 4:
         raise ValueError("these are no features of a prompt")
-    one, two, three, *buckets = struct.unpack(f"<3f{len(data) // 4 - 3}I", data)
+    total, *buckets = struct.unpack(f"<{len(data) // 4}I", data)
     if any(bucket >= BUCKETS for bucket in buckets):
         raise ValueError("these are no features of a prompt")
-    return Pieces(tuple(buckets), (one, two, three))
+    return Pieces(tuple(buckets), total)

@@ -5,7 +5,6 @@ asked and what is learned comes from outside.
 """
 
 from collections.abc import Iterable, Mapping
-from math import exp
 from typing import Any, Self
 
 import msgspec
@@ -16,9 +15,6 @@ from llm_orchestrator.routing.skill import Skill, prepare
 
 _HALF = 100
 """Words, digits and signs of a prompt that scores one half where there are no labels."""
-_TILT = 0.25
-"""How much more a strong model helps with prompts that are a standard deviation longer, where
-nothing else is known: as a share of what it helps on the whole."""
 
 
 class Guess(msgspec.Struct, frozen=True, gc=False):
@@ -82,22 +78,13 @@ class LearnedPrior:
         """`guess` for a prompt whose features are known."""
         weak, strong = self.weak, self.strong
         if weak is None:
-            count = exp(found.shape[0]) - 1
+            total = found.total
             why = "there are no labels of the weak model"
-            return Guess(count / (count + _HALF), known=False, why=why)
+            return Guess(total / (total + _HALF), known=False, why=why)
         one = weak.estimate(found, category)
-        if strong is None:
-            # All that the weak model gets wrong is what the strong one could get right.
-            other, mean = 1.0, 1.0
-        else:
-            estimate = strong.estimate(found, category)
-            other, mean = estimate.right if estimate.known else strong.mean, strong.mean
-        if one.known:
-            return Guess(other - one.right, known=True, why=one.why)
-        gain = mean - weak.mean
-        longer = (found.shape[0] - weak.center[0]) / weak.spread[0]
-        tilt = max(gain, 0.0) * _TILT * max(-2.0, min(2.0, longer))
-        return Guess(gain + tilt, known=False, why=one.why)
+        # Without labels of the strong model, it could get right all that the weak one does not.
+        other = 1.0 if strong is None else strong.estimate(found, category).right
+        return Guess(other - one.right, known=one.known, why=one.why)
 
     def score(self, prompt: str, *, category: str | None = None) -> float:
         """The score of `guess`: higher needs the strong model more."""

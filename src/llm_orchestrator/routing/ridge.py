@@ -18,18 +18,12 @@ _CLOSE = 1e-3
 
 
 class Rows:
-    """Rows of a sparse matrix of ones, scaled to length 1, with a few dense columns beside.
+    """Rows of a sparse matrix of ones, scaled to length 1.
 
     Columns that fewer than ``seldom`` rows have are left out: they say nothing of other rows.
     """
 
-    def __init__(
-        self,
-        rows: Sequence[Sequence[int]],
-        dense: Sequence[Vector],
-        *,
-        seldom: int = 2,
-    ) -> None:
+    def __init__(self, rows: Sequence[Sequence[int]], *, seldom: int = 2) -> None:
         found: dict[int, list[int]] = {}
         for number, row in enumerate(rows):
             for column in row:
@@ -51,28 +45,23 @@ class Rows:
         self._scales = [1 / sqrt(len(row)) if row else 0.0 for row in inside]
         self._rows = [_getter(row, self._none) for row in inside]
         self._users = [_getter(users, len(rows)) for users in kept.values()]
-        self._dense = dense
 
     def __len__(self) -> int:
         return len(self._rows)
 
-    def weights(self, dual: Vector) -> tuple[list[float], list[float]]:
-        """What the columns weigh, sparse ones and dense ones, for the weights of the rows."""
+    def weights(self, dual: Vector) -> list[float]:
+        """What the columns weigh, for the weights of the rows."""
         scaled = [*map(float.__mul__, dual, self._scales), 0.0, 0.0]
-        sparse = [sum(users(scaled)) for users in self._users]
-        return sparse, [
-            sum(map(float.__mul__, dual, column)) for column in zip(*self._dense, strict=True)
-        ]
+        return [sum(users(scaled)) for users in self._users]
 
-    def values(self, weights: tuple[Vector, Vector]) -> list[float]:
+    def values(self, weights: Vector) -> list[float]:
         """What the rows come to by these weights of the columns."""
-        padded = [*weights[0], 0.0, 0.0]
+        padded = [*weights, 0.0, 0.0]
         return [
-            scale * sum(row(padded)) + sum(map(float.__mul__, dense, weights[1]))
-            for scale, row, dense in zip(self._scales, self._rows, self._dense, strict=True)
+            scale * sum(row(padded)) for scale, row in zip(self._scales, self._rows, strict=True)
         ]
 
-    def fit(self, targets: Vector, penalty: float) -> tuple[list[float], list[float]]:
+    def fit(self, targets: Vector, penalty: float) -> list[float]:
         """The weights that come nearest to the targets, weights being dear by ``penalty``."""
         dual = [0.0] * len(targets)
         rest = list(targets)

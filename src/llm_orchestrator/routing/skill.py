@@ -1,13 +1,13 @@
 """How often one model answers right, learned from labels: by category, and by the words.
 
 The share of right answers in a category is that of its labels and of `_PRIOR` more that say what
-all labels say: a Beta prior. A ridge over the words then learns what is left, and another one
-learns from the words alone, for prompts without a category.
+all labels say: a Beta prior. Longer prompts are expected to be harder. A ridge over the words then
+learns what is left, and another one learns from the words alone, for prompts without a category.
 """
 
 from collections.abc import Mapping, Sequence
-from math import sqrt
-from typing import Self, TypeAlias
+from math import log2, sqrt
+from typing import Self
 from zlib import compress, decompress, error
 
 import msgspec
@@ -15,16 +15,16 @@ import msgspec
 from llm_orchestrator.routing.pieces import BUCKETS, Pieces
 from llm_orchestrator.routing.ridge import Rows
 
+ENOUGH = 100
+"""Labels below which nothing is known."""
 _PRIOR = 50.0
 """Labels that the general share is worth within a category."""
 _PENALTY = 30.0
 """Of the ridge: labels after which a word may say half of what they say."""
-ENOUGH = 100
-"""Labels below which nothing is known."""
-_SHAPE = 0.1
-"""What the shape of a prompt counts, beside its words."""
+_LONGER = 0.2
+"""How many more errors are expected of prompts that are twice as long, as a share."""
 _FAR = 3.0
-"""Shapes count as no stranger than so many standard deviations."""
+"""Doublings and halvings of the usual length that count."""
 _COMMON = 256
 """Pieces that tell what prompts are like: mostly those of their format."""
 _STRANGE = 0.01
@@ -32,15 +32,12 @@ _STRANGE = 0.01
 _VERSION = 1
 _ZERO = 128
 
-Shape: TypeAlias = tuple[float, float, float]
-
 
 class Words(msgspec.Struct, frozen=True, gc=False):
     """What words say: a byte for each hash (0: never seen twice), times ``scale``."""
 
     table: bytes
     scale: float
-    shape: Shape
 
 
 class Estimate(msgspec.Struct, frozen=True, gc=False):
@@ -57,10 +54,10 @@ class Skill(msgspec.Struct, frozen=True, kw_only=True):
     labels: int
     mean: float
     """The share of right answers."""
+    length: float = 0.0
+    """The mean of the prompts' sizes, in doublings."""
     categories: Mapping[str, tuple[int, float]] = {}
     """Labels of each category, and how many of them were right."""
-    center: Shape = (0.0, 0.0, 0.0)
-    spread: Shape = (1.0, 1.0, 1.0)
     beside: Words | None = None
     """Words beside a category."""
     alone: Words | None = None
@@ -74,32 +71,27 @@ class Skill(msgspec.Struct, frozen=True, kw_only=True):
     version: int = _VERSION
 
     def estimate(self, prompt: Pieces, category: str | None = None) -> Estimate:
-        """How likely the model answers the prompt right; the mean where nothing is known."""
+        """How likely the model answers the prompt right; by its length where no more is known."""
+        guess = self.mean - self._harder(prompt)
         if self.labels < ENOUGH:
-            return Estimate(self.mean, known=False, why=f"{self.labels} of {ENOUGH} labels")
+            return Estimate(guess, known=False, why=f"{self.labels} of {ENOUGH} labels")
         why = f"learned from {self.labels} labels"
         if category is None:
-            text, share = self._text(self.alone, prompt)
+            text, share = _said(self.alone, prompt)
             if share < self.familiar or _likeness(prompt, self.common) < self.like:
-                why = "no labelled prompt is like this one"
-                return Estimate(self.mean, known=False, why=why)
-            return Estimate(self.mean + text, known=True, why=why)
+                return Estimate(guess, known=False, why="no labelled prompt is like this one")
+            return Estimate(guess + text, known=True, why=why)
         tally = self.categories.get(category)
         if tally is None:
-            why = f"no label has the category {category}"
-            return Estimate(self.mean, known=False, why=why)
-        text, _ = self._text(self.beside, prompt)
-        return Estimate(_shrunk(tally, self.mean) + text, known=True, why=why)
+            return Estimate(guess, known=False, why=f"no label has the category {category}")
+        text, _ = _said(self.beside, prompt)
+        guess += _shrunk(tally, self.mean) - self.mean
+        return Estimate(guess + text, known=True, why=why)
 
-    def _text(self, words: Words | None, prompt: Pieces) -> tuple[float, float]:
-        """What the words add, and the share of them that were seen in training."""
-        if words is None or not prompt.buckets:
-            return 0.0, 0.0
-        values = [*map(words.table.__getitem__, prompt.buckets)]
-        seen = len(values) - values.count(0)
-        said = (sum(values) - _ZERO * seen) * words.scale / sqrt(seen) if seen else 0.0
-        shape = _standard(prompt.shape, self.center, self.spread)
-        return said + sum(map(float.__mul__, shape, words.shape)), seen / len(values)
+    def _harder(self, prompt: Pieces) -> float:
+        """How much more often than usual it errs for the prompt's length."""
+        longer = log2(prompt.total + 1) - self.length
+        return _LONGER * (1 - self.mean) * max(-_FAR, min(_FAR, longer))
 
     def encode(self) -> bytes:
         """As bytes, at most a few hundred KB."""
@@ -131,23 +123,35 @@ class Skill(msgspec.Struct, frozen=True, kw_only=True):
         ``rows`` are those of the same prompts, where another fit has made them (`prepare`).
         """
         labels, total = len(right), float(sum(right))
-        center, spread = _shapes(prompts)
+        length = sum(log2(prompt.total + 1) for prompt in prompts) / (labels or 1)
         if labels < ENOUGH:
-            mean = (total + 1) / (labels + 2)
-            return cls(labels=labels, mean=mean, center=center, spread=spread)
-        mean = total / labels
+            return cls(labels=labels, mean=(total + 1) / (labels + 2), length=length)
+        start = cls(labels=labels, mean=total / labels, length=length)
+        return start._with_words(prompts, categories, right, rows or prepare(prompts))
+
+    def _with_words(
+        self,
+        prompts: Sequence[Pieces],
+        categories: Sequence[str | None],
+        right: Sequence[float],
+        rows: Rows,
+    ) -> Self:
+        """What is left of the labels goes to categories and words."""
         tallies = _tallies(categories, right)
-        rows = rows or prepare(prompts)
-        expected = [mean if name is None else _shrunk(tallies[name], mean) for name in categories]
-        common = _common(rows, labels)
-        return cls(
-            labels=labels,
-            mean=mean,
+        left = [
+            value - self.mean + self._harder(prompt)
+            for value, prompt in zip(right, prompts, strict=True)
+        ]
+        beside = [
+            value if name is None else value + self.mean - _shrunk(tallies[name], self.mean)
+            for value, name in zip(left, categories, strict=True)
+        ]
+        common = _common(rows)
+        return msgspec.structs.replace(
+            self,
             categories=tallies,
-            center=center,
-            spread=spread,
-            beside=_words(rows, [one - two for one, two in zip(right, expected, strict=True)]),
-            alone=_words(rows, [one - mean for one in right]),
+            beside=_words(rows, beside),
+            alone=_words(rows, left),
             common=common,
             like=_low([_likeness(prompt, common) for prompt in prompts]),
             familiar=_low(rows.shares),
@@ -156,9 +160,7 @@ class Skill(msgspec.Struct, frozen=True, kw_only=True):
 
 def prepare(prompts: Sequence[Pieces]) -> Rows:
     """The rows that `Skill.fit` learns from, for several fits over the same prompts."""
-    center, spread = _shapes(prompts)
-    shapes = [_standard(prompt.shape, center, spread) for prompt in prompts]
-    return Rows([prompt.buckets for prompt in prompts], shapes)
+    return Rows([prompt.buckets for prompt in prompts])
 
 
 def _shrunk(tally: tuple[int, float], mean: float) -> float:
@@ -178,32 +180,20 @@ def _tallies(
     return found
 
 
-def _shapes(prompts: Sequence[Pieces]) -> tuple[Shape, Shape]:
-    """Mean and standard deviation of the shapes."""
-    many = len(prompts)
-    if not many:
-        return (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
-    columns = [*zip(*(prompt.shape for prompt in prompts), strict=True)]
-    means = [sum(column) / many for column in columns]
-    spreads = [
-        sqrt(sum((value - mean) ** 2 for value in column) / many) or 1.0
-        for column, mean in zip(columns, means, strict=True)
-    ]
-    return (means[0], means[1], means[2]), (spreads[0], spreads[1], spreads[2])
+def _said(words: Words | None, prompt: Pieces) -> tuple[float, float]:
+    """What the words of a prompt say, and the share of them that were seen in training."""
+    if words is None or not prompt.buckets:
+        return 0.0, 0.0
+    values = [*map(words.table.__getitem__, prompt.buckets)]
+    seen = len(values) - values.count(0)
+    said = (sum(values) - _ZERO * seen) * words.scale / sqrt(seen) if seen else 0.0
+    return said, seen / len(values)
 
 
-def _standard(shape: Shape, center: Shape, spread: Shape) -> list[float]:
-    """The shape in standard deviations, scaled to what it shall count."""
-    return [
-        _SHAPE * max(-_FAR, min(_FAR, (value - middle) / wide))
-        for value, middle, wide in zip(shape, center, spread, strict=True)
-    ]
-
-
-def _common(rows: Rows, labels: int) -> dict[int, float]:
+def _common(rows: Rows) -> dict[int, float]:
     """The commonest pieces and their shares of the prompts, scaled to length 1."""
     ranked = sorted(zip(rows.counts, rows.columns, strict=True), key=lambda one: (-one[0], one[1]))
-    shares = {column: count / labels for count, column in ranked[:_COMMON]}
+    shares = {column: count / len(rows) for count, column in ranked[:_COMMON]}
     length = sqrt(sum(share * share for share in shares.values())) or 1.0
     return {column: share / length for column, share in shares.items()}
 
@@ -220,9 +210,9 @@ def _low(values: Sequence[float]) -> float:
 
 
 def _words(rows: Rows, targets: Sequence[float]) -> Words:
-    weights, dense = rows.fit(targets, _PENALTY)
+    weights = rows.fit(targets, _PENALTY)
     scale = max(map(abs, weights), default=0.0) / (_ZERO - 1) or 1.0
     table = bytearray(BUCKETS)
     for column, weight in zip(rows.columns, weights, strict=True):
         table[column] = _ZERO + round(weight / scale)
-    return Words(bytes(table), scale, (dense[0], dense[1], dense[2]))
+    return Words(bytes(table), scale)

@@ -48,11 +48,11 @@ def test_what_is_packed_comes_back(text: str) -> None:
     found = pieces(text)
     back = unpack(pack(found))
     assert back.buckets == tuple(sorted(found.buckets))
-    assert back.shape == pytest.approx(found.shape, abs=1e-6)
+    assert back.total == found.total
 
 
 @pytest.mark.parametrize(
-    "text", ["", "?", "AAAA", "AAAAAAAAAAAAAAA", pack(Pieces((BUCKETS,), (0, 0, 0))), "not base64!"]
+    "text", ["", "?", "AAAA", "AAAAAAAAAAAAAAA", pack(Pieces((BUCKETS,), 1)), "not base64!"]
 )
 def test_what_is_no_packed_prompt_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"features|base64|padding|padded|characters|Excess"):
