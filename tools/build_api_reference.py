@@ -33,11 +33,13 @@ from llm_orchestrator.engine.session import Session
 from llm_orchestrator.engine.streaming import OnBreak
 from llm_orchestrator.pipeline.limits.classic import Permit
 from llm_orchestrator.pipeline.limits.view import RateLimit
+from llm_orchestrator.routing.complexity import Complexity, Level, TaskType
 from llm_orchestrator.simulator import Settings, Simulator
 from llm_orchestrator.store.reports import Filter, Reports, Totals
 from llm_orchestrator.types.model import Ability, Price
 from llm_orchestrator.types.reply import AttemptInfo, FinishReason
 from llm_orchestrator.types.request import CacheTTL, Effort, Role
+from llm_orchestrator.types.verdict import Verdict
 
 PAGE = Path(__file__).parents[1] / "docs" / "reference" / "api.md"
 
@@ -80,6 +82,7 @@ _REPLIES: tuple[tuple[type, str], ...] = (
     (PlannedCandidate, "engine.planning"),
     (Embeddings, "engine.embedding"),
     (ProviderHealth, "engine.discovery"),
+    (Verdict, "types.verdict"),
     (RateLimit, "pipeline.limits.view"),
     (Forecast, "bulk.estimating"),
     (BulkEstimate, "bulk.estimate"),
@@ -118,6 +121,8 @@ _LITERALS: dict[str, Any] = {
     "FinishReason": FinishReason,
     "OnBreak": OnBreak,
     "Ability": Ability,
+    "Level": Level,
+    "TaskType": TaskType,
 }
 
 
@@ -160,6 +165,8 @@ def _lines() -> Iterator[str]:
     yield from _struct(top.ModelConfig, "##")
     yield from _function(top.synthesize_responses)
     yield from _class(top.ConfidenceDetector)
+    yield from _class(top.ComplexityAnalyzer)
+    yield from _struct(Complexity, "###", "routing.complexity")
     yield from _class(top.RateLimiter)
     yield from _class(Permit, "pipeline.limits.classic")
     yield from _class(Reports, "store.reports")
@@ -182,7 +189,8 @@ def _words() -> Iterator[str]:
 def _class(kind: type, room: str = "") -> Iterator[str]:
     yield f"## {kind.__name__}\n"
     yield from _origin(kind, room)
-    yield f"```text\n{kind.__name__}{_signature(kind.__init__)}\n```\n"  # type: ignore[misc]
+    made = "()" if kind.__init__ is object.__init__ else _signature(kind.__init__)  # type: ignore[misc]
+    yield f"```text\n{kind.__name__}{made}\n```\n"
     yield f"{_doc(kind)}\n"
     for name, member in vars(kind).items():
         if name.startswith("_"):

@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     )
     from llm_orchestrator.pipeline.limits.classic import RateLimiter as RateLimiter
     from llm_orchestrator.portal import LLMOrchestrator as LLMOrchestrator
+    from llm_orchestrator.routing.complexity import ComplexityAnalyzer as ComplexityAnalyzer
     from llm_orchestrator.routing.phrases import ConfidenceDetector as ConfidenceDetector
     from llm_orchestrator.routing.scoring import synthesize_responses as synthesize_responses
     from llm_orchestrator.types.events import (
@@ -90,6 +91,7 @@ _ORIGIN = {
     "AsyncLLMOrchestrator": "orchestrator",
     "BulkRun": "bulk.face",
     "RateLimiter": "pipeline.limits.classic",
+    "ComplexityAnalyzer": "routing.complexity",
     "ConfidenceDetector": "routing.phrases",
     "synthesize_responses": "routing.scoring",
     "Reply": "types.reply",

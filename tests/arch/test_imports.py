@@ -17,6 +17,7 @@ EXPORTS = (
     "AuthenticationError", "ModelConfig", "OrchestrationResult", "aroute_to_model",
     "arun_ensemble", "arun_orchestration", "arun_with_fallback", "route_to_model", "run_ensemble",
     "run_orchestration", "run_with_fallback", "ConfidenceDetector", "synthesize_responses",
+    "ComplexityAnalyzer",
     "BadReplyError", "BudgetError", "ClosedError", "ConfigError", "ContentFilterError",
     "ContextLengthError", "ContinueEvent", "EmptyReplyError", "EndEvent", "FinishEvent", "Image",
     "InvalidRequestError", "LLMOrchestrator", "load_image", "Media", "Message", "Model",
