@@ -63,7 +63,7 @@ def test_killed_at_every_point(crowd: Crowd, record_property: Record) -> None:
         times = 1 + number % len(crowd.names)
         if state := ENDED_IN.get(point):
             if point == "given-up":
-                assert crowd.wait(crowd.go("added:2")) < 0
+                assert crowd.wait(crowd.go("added")) < 0
             crowd.cancel_one(state)
             times = 1
         ended = crowd.wait(crowd.go(f"{point}:{times}"))
