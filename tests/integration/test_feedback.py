@@ -148,29 +148,45 @@ async def test_scored_asks_whom_the_prompt_needs(sim: Simulator, llmo_home: Path
             assert "no score of the prompt: no label has the category unseen" in reply.notices
 
 
-async def test_the_planner_knows_what_was_learned(sim: Simulator, llmo_home: Path) -> None:
-    """A cascade is not begun where its first model is known to fail at such prompts."""
+FALLBACK: dict[str, Any] = {"strategy": "fallback", "confidence": "learned", "max_tokens": 20}
+
+
+async def test_what_was_learned_stands_in_for_a_second_opinion(
+    sim: Simulator, llmo_home: Path
+) -> None:
     teach(str(llmo_home / "ledger.db"), 150)
+    options: dict[str, Any] = {**FALLBACK, "chain": CHAIN, "threshold": 0.7}
     async with AsyncLLMOrchestrator(learning(sim)) as llm:
-        before = await llm.send_request(PROOF, category="proof", **FALLBACK)
+        before = await llm.send_request(GREET, category="greet", **options)
     fit(teach(str(llmo_home / "ledger.db"), 150, seed=2))
     async with AsyncLLMOrchestrator(learning(sim)) as llm:
-        reply = await llm.send_request(GREET, category="greet", **FALLBACK)
-        sure = reply.confidence
-        reply = await llm.send_request(PROOF, category="proof", **FALLBACK)
-    assert before.confidence is None
-    assert sure is not None
-    assert sure > 0.8
-    assert (reply.model, len(reply.attempts)) == (HAIKU, 2)
+        sure = await llm.send_request(GREET, category="greet", **options)
+        unsure = await llm.send_request(PROOF, category="proof", **options)
+    assert (before.confidence, len(before.attempts)) == (None, 2)
+    assert sure.confidence is not None
+    assert sure.confidence > 0.8
+    assert len(sure.attempts) == 1
+    assert (unsure.model, len(unsure.attempts)) == (HAIKU, 2)
 
 
-FALLBACK: dict[str, Any] = {
-    "strategy": "fallback",
-    "confidence": "learned",
-    "threshold": 0.7,
-    "chain": CHAIN,
-    "max_tokens": 20,
-}
+async def test_the_planner_knows_what_was_learned(sim: Simulator, llmo_home: Path) -> None:
+    """A first model that is not much cheaper is worth asking only where it is mostly right."""
+    config = learning(sim)
+    config["providers"]["openai"]["models"] = [
+        {"name": MINI, "prices": {"input": "0.15", "output": "0.6"}},
+        {"name": "gpt-4o", "prices": {"input": "0.2", "output": "0.8"}},
+    ]
+    options: dict[str, Any] = {**FALLBACK, "chain": [WEAK, "openai/gpt-4o"]}
+    async with AsyncLLMOrchestrator(config) as llm:
+        unknown = await llm.send_request(GREET, category="greet", **options)
+    fit(teach(str(llmo_home / "ledger.db"), 400))
+    async with AsyncLLMOrchestrator(config) as llm:
+        good = await llm.send_request(GREET, category="greet", **options)
+        bad = await llm.send_request(PROOF, category="proof", **options)
+    assert (good.model, len(good.attempts)) == (MINI, 1)
+    for reply in (unknown, bad):
+        assert (reply.model, len(reply.attempts)) == ("gpt-4o", 1)
+        assert any("asked openai/gpt-4o at once" in one for one in reply.notices)
 
 
 async def test_a_scorer_by_name(sim: Simulator) -> None:

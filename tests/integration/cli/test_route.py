@@ -37,8 +37,9 @@ def test_a_number_a_line_without_any_setting(llmo: Run) -> None:
 
 def test_each_number_comes_before_the_next_line(llmo_home: Path, tmp_path: Path) -> None:
     command = [str(LLMO), "route", "--score", "-"]
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONUNBUFFERED"}
     with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=tmp_path, env=os.environ
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=tmp_path, env=environment
     ) as process:
         assert process.stdin is not None
         assert process.stdout is not None

@@ -80,6 +80,38 @@ def test_a_prompt_unlike_the_labelled_ones_is_not_known(prior: LearnedPrior) -> 
     assert prior.guess(prompt(random.Random(5), "sort")).known
 
 
+FORM = "Question: {}? Options: A. yes B. no C. maybe. Answer with one letter:"
+
+
+def test_a_prompt_must_have_the_format_and_the_words_of_the_labelled_ones() -> None:
+    draw = random.Random(4)
+    words = [f"w{chr(97 + one % 26)}{chr(97 + one // 26)}" for one in range(60)]
+    asked = [FORM.format(" ".join(draw.choices(words, k=draw.randint(2, 8)))) for _ in range(400)]
+    prior = LearnedPrior().learn(
+        {"prompt": one, "weak": draw.random() < 0.5} for one in asked[:300]
+    )
+    assert sum(prior.guess(one).known for one in asked[300:]) > 90
+    unlike = "no labelled prompt is like this one"
+    assert prior.guess(FORM.format("zebra okapi rhino hippo")).why == unlike
+    assert prior.guess("Options: A. yes B. no C. maybe.").why == unlike
+
+
+def test_few_labels_of_a_category_are_not_trusted_much() -> None:
+    """Words say nothing here: a share is that of the labels and of 50 average ones."""
+    labels = [
+        *({"prompt": "same words", "category": "many", "weak": 1} for _ in range(150)),
+        *({"prompt": "same words", "category": "few", "weak": 1} for _ in range(5)),
+        *({"prompt": "same words", "category": "bad", "weak": 0} for _ in range(45)),
+    ]
+    weak = LearnedPrior().learn(labels).weak
+    assert weak is not None
+    mean, found = 155 / 200, pieces("same words")
+    right = {name: weak.estimate(found, name).right for name in ("many", "few", "bad")}
+    for name, (count, good) in {"many": (150, 150), "few": (5, 5), "bad": (45, 0)}.items():
+        share = (good + 50 * mean) / (count + 50)
+        assert right[name] == pytest.approx(share, abs=0.06)
+
+
 def test_where_nothing_is_known_longer_prompts_need_more(prior: LearnedPrior) -> None:
     for one in (prior, LearnedPrior(), LearnedPrior().learn(SOME[:20])):
         short, long = (
