@@ -2,8 +2,9 @@
 # installed into .venv from lock files with hashes.
 
 VENV ?= .venv
-JOBS ?= auto
-PARALLEL := --maxprocesses 8 --dist loadfile
+# One more than there are cores, for many tests wait for processes of theirs; 8 at most.
+JOBS ?= $(shell $(PY) -c 'import os; print(min(8, (os.cpu_count() or 1) + 1))')
+PARALLEL := --dist loadfile
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check --quiet install --no-deps
 LOCKED := $(PIP) --require-hashes
@@ -86,10 +87,10 @@ cov: $(VENV)/.installed-dev ## the tests with branch coverage, at least 90 %
 	@$(PY) -m pytest -n $(JOBS) $(PARALLEL) --cov --cov-report=term --cov-fail-under=90 $(ARGS)
 
 crash: $(VENV)/.installed-dev ## kill processes hundreds of times, anywhere; the books must still balance
-	@LLMO_KILLS=$${LLMO_KILLS:-100} $(PY) -m pytest -n $(JOBS) $(PARALLEL) tests/crash $(ARGS)
+	@LLMO_KILLS=$${LLMO_KILLS:-100} $(PY) -m pytest -n $(JOBS) $(PARALLEL) tests/crash tests/integration/bulk/test_scheduler.py $(ARGS)
 
 fuzz: $(VENV)/.installed-dev ## 100,000 broken replies and streams for each wire (LLMO_FUZZ=n)
-	@LLMO_FUZZ=$${LLMO_FUZZ:-100000} $(PY) -m pytest -n $(JOBS) --maxprocesses 8 --timeout 0 \
+	@LLMO_FUZZ=$${LLMO_FUZZ:-100000} $(PY) -m pytest -n $(JOBS) --timeout 0 \
 		--durations 0 $(wildcard tests/unit/dialects/test_*fuzz*.py) $(ARGS)
 
 # ---------------------------------------------------------------- to set up

@@ -14,10 +14,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from llm_orchestrator.bulk.reading import read_rows
-from llm_orchestrator.bulk.sampling import Sampler
+from llm_orchestrator.bulk.rows.reading import read_rows
+from llm_orchestrator.bulk.rows.sampling import Sampler
 from llm_orchestrator.bulk.screening import screened, within
-from llm_orchestrator.bulk.tasks import load_task
+from llm_orchestrator.bulk.tasks.files import load_task
 from llm_orchestrator.catalog import Catalog
 
 ROWS = 1_000_000

@@ -31,7 +31,7 @@ from rich.table import Table
 from rich.tree import Tree
 
 from llm_orchestrator import LLMOrchestrator
-from llm_orchestrator.bulk.savings import savings
+from llm_orchestrator.bulk.output.savings import savings
 from llm_orchestrator.store.bulk import BulkStore
 from llm_orchestrator.store.reports import Filter, Reports
 

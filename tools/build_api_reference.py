@@ -19,10 +19,10 @@ import msgspec
 
 import llm_orchestrator as top
 from llm_orchestrator import AsyncLLMOrchestrator
-from llm_orchestrator.bulk.estimate import BulkEstimate, Interval, Line
-from llm_orchestrator.bulk.estimating import Forecast
 from llm_orchestrator.bulk.options import BulkOptions, ForecastOptions
-from llm_orchestrator.bulk.plan import BulkPlan, Decision, Share
+from llm_orchestrator.bulk.planning.estimate import BulkEstimate, Interval, Line
+from llm_orchestrator.bulk.planning.estimating import Forecast
+from llm_orchestrator.bulk.planning.plan import BulkPlan, Decision, Share
 from llm_orchestrator.catalog.estimate import Estimate
 from llm_orchestrator.engine.compose import RequestOptions
 from llm_orchestrator.engine.discovery import ProviderHealth

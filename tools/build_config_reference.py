@@ -70,6 +70,7 @@ They fill in what the file leaves out.
 | `ORCHESTRATOR_ENABLE_AUDIT` | `cost_tracking.enabled` |
 | `BATCH_SCHEDULE_TIME` | `bulk.schedule_time` |
 | `BATCH_CHECK_INTERVAL` | `bulk.check_interval` |
+| `BATCH_AUDIT_INTERVAL` | `bulk.audit_interval` |
 | `BATCH_TIME_ZONE` | `bulk.zone` |
 | `OPENAI_API_KEY`, `ANTHROPIC_API_KEY`, ... | keys, by provider; `llmo providers` names them |
 """

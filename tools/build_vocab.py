@@ -5,8 +5,9 @@ of tiktoken's own download cache. tiktoken reads them from there and checks thei
 what is packed is what OpenAI publishes, rank for rank; nothing is downloaded.
 
 The packed form is zlib over: one line of JSON (name, pattern, special tokens, count, SHA-256 of the
-published file), one byte for the length of each token, and the tokens themselves in rank order.
-A third of the size of the published text, and five times as fast to read.
+published file), one byte for the length of each token, the tokens themselves in rank order, and a
+table in which a token is found by its CRC-32: its rank stands there or in the next slots that are
+taken, as 32 bits, lowest byte first. Half the size of the published text, and nothing to be parsed.
 """
 
 import argparse
@@ -14,12 +15,17 @@ import base64
 import hashlib
 import json
 import os
+import sys
 import tempfile
 import zipfile
 import zlib
+from array import array
 from pathlib import Path
 from typing import Any
 
+SLOTS = 2
+"""For each token: a half of the table is empty, so that what is no token is soon seen."""
+EMPTY = 0xFFFF_FFFF
 NAMES = ("o200k_base", "cl100k_base")
 DATA = Path(__file__).parents[1] / "src/llm_orchestrator/catalog/data"
 _FOLDER = "litellm/litellm_core_utils/tokenizers/"
@@ -43,8 +49,21 @@ def pack(name: str, encoding: dict[str, Any]) -> bytes:
         "count": len(tokens),
         "sha256": hashlib.sha256(published(ranks)).hexdigest(),
     }
-    lengths = bytes(map(len, tokens))
-    return zlib.compress(json.dumps(head).encode() + b"\n" + lengths + b"".join(tokens), 9)
+    parts = [json.dumps(head).encode(), b"\n", bytes(map(len, tokens)), *tokens, table(tokens)]
+    return zlib.compress(b"".join(parts), 9)
+
+
+def table(tokens: list[bytes]) -> bytes:
+    """Ranks by CRC-32, with open addressing."""
+    slots = array("I", [EMPTY]) * (SLOTS * len(tokens))
+    for rank, token in enumerate(tokens):
+        at = zlib.crc32(token)
+        while slots[at % len(slots)] != EMPTY:
+            at += 1
+        slots[at % len(slots)] = rank
+    if sys.byteorder == "big":
+        slots.byteswap()
+    return slots.tobytes()
 
 
 def main() -> None:

@@ -31,8 +31,8 @@ from llm_orchestrator.types.verdict import Said, Verdict
 
 if TYPE_CHECKING:
     from llm_orchestrator.bulk.clock import ClockLike
-    from llm_orchestrator.bulk.estimating import Forecast
-    from llm_orchestrator.bulk.reading import Source
+    from llm_orchestrator.bulk.planning.estimating import Forecast
+    from llm_orchestrator.bulk.rows.reading import Source
     from llm_orchestrator.bulk.run import AsyncBulkRun
     from llm_orchestrator.bulk.runner import Runner
     from llm_orchestrator.store.bulk_rows import RunRow
@@ -204,7 +204,9 @@ class AsyncLLMOrchestrator:
         a thread. Nothing is sent. Raises `BudgetError` when ``max_cost`` does not pay for it.
         """
         self._open()
-        from llm_orchestrator.bulk.estimating import told  # only bulk runs pay for templates
+        from llm_orchestrator.bulk.planning.estimating import (
+            told,  # only bulk runs pay for templates
+        )
 
         return await asyncio.to_thread(told, self._runtime, source, options)
 

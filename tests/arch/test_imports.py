@@ -30,12 +30,12 @@ EXPORTS = (
 
 HEAVY = {
     "aiohttp", "alembic", "asyncio", "http", "jinja2", "logging", "msgspec", "psycopg",
-    "pydantic", "requests", "rich", "sqlalchemy", "sqlite3", "ssl", "tiktoken", "typer",
+    "pydantic", "regex", "requests", "rich", "sqlalchemy", "sqlite3", "ssl", "tiktoken", "typer",
     "uvloop", "xllamacpp", "yaml",
 }  # fmt: skip
 NEVER_TO_CALL = {
-    "alembic", "apprise", "botocore", "google", "pydantic", "requests", "rich", "tiktoken", "typer",
-    "xllamacpp",
+    "alembic", "apprise", "botocore", "google", "pydantic", "regex", "requests", "rich", "tiktoken",
+    "typer", "xllamacpp",
 }  # fmt: skip
 
 

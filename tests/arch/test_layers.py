@@ -25,6 +25,7 @@ HOMES = {
     "psycopg": {"store"},
     "pyarrow": {"bulk"},
     "redis": {"pipeline", "store"},
+    "regex": {"catalog"},
     "rich": {"cli"},
     "sqlalchemy": {"store"},
     "sqlite3": {"store"},

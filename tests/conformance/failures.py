@@ -49,8 +49,9 @@ async def overload(case: Case) -> None:
     case.fault("overloaded", count=1)
     reply = (await case.stream())[1]
     assert [a.error for a in reply.attempts] == ["OverloadedError", None]
-    case.fault("overloaded")
-    await _refuses(case, E.OverloadedError, attempts=2)
+    for name in ("overloaded", "unavailable"):
+        case.fault(name, count=4)
+        await _refuses(case, E.OverloadedError, attempts=2)
 
 
 async def _refuses(

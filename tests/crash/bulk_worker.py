@@ -14,10 +14,10 @@ import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
-from llm_orchestrator.bulk import points
-from llm_orchestrator.bulk.building import Plan, build
+from llm_orchestrator.bulk.batches import points
+from llm_orchestrator.bulk.batches.building import Plan, build
+from llm_orchestrator.bulk.batches.works import Works
 from llm_orchestrator.bulk.clock import SimulatedClock
-from llm_orchestrator.bulk.works import Works
 from llm_orchestrator.config import load
 from llm_orchestrator.config.bulk import BulkSettings
 from llm_orchestrator.engine.build import build as build_runtime

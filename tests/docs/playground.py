@@ -27,7 +27,7 @@ from typing import Any, Self
 import yaml
 
 from llm_orchestrator import LLMOrchestrator
-from llm_orchestrator.bulk.tasks import load_task
+from llm_orchestrator.bulk.tasks.files import load_task
 from llm_orchestrator.config import load
 from llm_orchestrator.simulator import Simulator
 from tests.conformance.rows import ROWS

@@ -1,6 +1,7 @@
 """The reference is complete, and is what the tools make of the code."""
 
 import re
+from typing import Any
 
 import pytest
 import typer.main
@@ -50,6 +51,15 @@ def classes(kind: type[OrchestratorError]) -> list[type[OrchestratorError]]:
     return [kind, *(one for inner in kind.__subclasses__() for one in classes(inner))]
 
 
+def test_every_command_is_in_the_changelog() -> None:
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    told = re.search(r"^- `llmo`: (.*?)\.$", text, re.MULTILINE | re.DOTALL)
+    assert told is not None
+    group = typer.main.get_command(root)
+    names = {path.split()[1] for path, _ in commands(group, "llmo") if " " in path}
+    assert set(re.findall(r"`(\w+)`", told[1])) == names
+
+
 def test_every_command_has_help_in_the_reference() -> None:
     text = CLI.read_text(encoding="utf-8")
     found = list(commands(typer.main.get_command(root), "llmo"))
@@ -58,6 +68,25 @@ def test_every_command_has_help_in_the_reference() -> None:
         assert f"\n## {path}\n" in text
         assert told, f"{path} has no help"
         assert told.splitlines()[0] in text
+
+
+LIVE = {"llmo scheduler start"}  # shows what happens until it is stopped
+
+
+def test_every_command_takes_json() -> None:
+    without = {
+        path
+        for path, command in leaves(typer.main.get_command(root), "llmo")
+        if not any("--json" in parameter.opts for parameter in command.params)
+    }
+    assert without == LIVE
+
+
+def leaves(command: Any, path: str) -> list[tuple[str, Any]]:
+    inner = getattr(command, "commands", {})
+    if not inner:
+        return [(path, command)]
+    return [one for name, sub in inner.items() for one in leaves(sub, f"{path} {name}")]
 
 
 def commands(command: object, path: str) -> list[tuple[str, str]]:

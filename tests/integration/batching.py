@@ -37,6 +37,32 @@ CLOUDS = {
 """Where the simulator has the storages that rows lie in."""
 
 
+NAMES = (
+    "openai",
+    "anthropic",
+    "gemini",
+    "mistral",
+    "groq",
+    "deepinfra",
+    "together",
+    "azure",
+    "perplexity",
+    "openrouter",
+    "cohere",
+    "bedrock",
+    "vertex",
+)
+UNTAGGED = {"anthropic", "openrouter"}
+UNPRICED = {"azure", "cohere"}
+"""Whose batches have no price that we know."""
+SILENT = {"together"}
+"""Those that count nothing."""
+ENDLESS = {"openrouter"}
+"""Those that cannot be cancelled."""
+NOTHING_PARTIAL = {"gemini"}
+"""Those that deliver nothing of what ended early."""
+WHOLE = {"openrouter"}
+"""Those whose results are one text, of which no row can be broken alone."""
 WIRES = {"perplexity": "perplexity responses"}
 """Rows whose batches are of another wire than most of their models."""
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from llm_orchestrator import AsyncLLMOrchestrator
-from llm_orchestrator.errors import InvalidRequestError
+from llm_orchestrator.errors import InvalidRequestError, ModelNotFoundError
 from llm_orchestrator.pipeline.attempt import Call
 from llm_orchestrator.simulator import Simulator
 from llm_orchestrator.transport.base import Limits
@@ -136,6 +136,20 @@ async def test_a_misspelt_argument(name: str, near: str, llm: AsyncLLMOrchestrat
     with pytest.raises(TypeError, match=f"'{name}'; did you mean {near}\\?") as caught:
         await llm.send_request(HELLO, **options)
     assert {"provider,", "chain,", "tags,", "temperature,"} <= set(str(caught.value).split())
+
+
+async def test_a_signal_that_nobody_has_is_refused_where_none_is_used(
+    llm: AsyncLLMOrchestrator, sim: Simulator
+) -> None:
+    with pytest.raises(InvalidRequestError, match="did you mean agreement"):
+        await llm.send_request(HELLO, confidence="agrement")
+    assert sim.log() == []
+
+
+async def test_a_model_of_another_provider(llm: AsyncLLMOrchestrator) -> None:
+    with pytest.raises(ModelNotFoundError, match="openai has a model of that name") as caught:
+        await llm.send_request(HELLO, provider="anthropic", model="gpt-4")
+    assert caught.value.suggestions == ("openai/gpt-4",)
 
 
 async def test_an_argument_that_another_verb_has(llm: AsyncLLMOrchestrator) -> None:

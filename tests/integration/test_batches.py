@@ -19,32 +19,23 @@ from llm_orchestrator.errors import (
 )
 from llm_orchestrator.simulator import Simulator
 from llm_orchestrator.types.batch import BatchResult, BatchState
-from tests.integration.batching import HOUR, Account, asks, texts
-
-NAMES = (
-    "openai",
-    "anthropic",
-    "gemini",
-    "mistral",
-    "groq",
-    "deepinfra",
-    "together",
-    "azure",
-    "perplexity",
-    "openrouter",
-    "cohere",
-    "bedrock",
-    "vertex",
+from llm_orchestrator.types.provider import Candidate
+from llm_orchestrator.types.usage import Usage
+from tests.conformance.rows import CATALOG
+from tests.integration.batching import (
+    ENDLESS,
+    HOUR,
+    NAMES,
+    NOTHING_PARTIAL,
+    SILENT,
+    UNPRICED,
+    UNTAGGED,
+    WHOLE,
+    Account,
+    asks,
+    texts,
 )
-UNTAGGED = {"anthropic", "openrouter"}
-UNPRICED = {"azure", "cohere"}
-"""Whose batches have no price that we know."""
-SILENT = {"together"}
-"""Those that count nothing."""
-ENDLESS = {"openrouter"}
-"""Those that cannot be cancelled."""
-NOTHING_PARTIAL = {"gemini"}
-"""Those that deliver nothing of what ended early."""
+
 Open = Callable[..., Account]
 
 
@@ -104,6 +95,37 @@ async def test_from_rows_to_results(at: Open, name: str) -> None:
         assert sum(one or 0 for one in costs) == bill["cost_pico"] > 0
 
 
+@pytest.mark.parametrize(
+    ("name", "model", "percent"),
+    [
+        ("openai", "gpt-4o-mini", 50),
+        ("anthropic", "claude-haiku-4-5", 50),
+        ("gemini", "gemini-2.5-flash", 50),
+        ("vertex", "gemini-2.5-flash", 50),
+        ("mistral", "mistral-small-latest", 50),
+        ("groq", "llama-3.1-8b-instant", 50),
+        ("bedrock", "", 50),
+        ("deepinfra", "meta-llama/Llama-3.3-70B-Instruct", 20),
+        ("together", "meta-llama/Llama-3.3-70B-Instruct-Turbo", 50),
+        ("together", "meta-llama/Meta-Llama-3.1-8B-Instruct-Turbo", 0),
+    ],
+)
+async def test_what_is_taken_off_is_what_the_model_has(
+    at: Open, name: str, model: str, percent: int
+) -> None:
+    account = at(name)
+    found = CATALOG.resolve(model, name) if model else account.target.model
+    account.target = Candidate(account.target.provider, found)
+    status = await account.ended(await account.submit(asks(4)))
+    used = [one.usage for one in (await account.results(status)).values() if one.usage]
+    live = sum(cost(one, found) or 0 for one in used)
+    owed = sum(cost(one, found, tier="batch") or 0 for one in used)
+    assert owed == account.bill(status)["cost_pico"] == live * (100 - percent) // 100 > 0
+    cached = Usage(1000, 0, cache_read_tokens=1000)
+    if name == "vertex":  # the price of cached tokens is not halved once more
+        assert cost(cached, found, tier="batch") == cost(cached, found)
+
+
 @pytest.mark.parametrize("name", NAMES)
 async def test_a_batch_is_found_by_its_mark(at: Open, name: str) -> None:
     account = at(name)
@@ -136,6 +158,24 @@ async def test_lists_are_read_page_by_page(at: Open, name: str) -> None:
     ]
     listed = await account.known(since)
     assert sorted(one.id for one in listed) == sorted(one.id for one in made)
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_a_list_in_another_order_is_read_to_its_end(at: Open, name: str) -> None:
+    account = at(name)
+    account.sim.add_fault(fault="oldest-first", provider=name)
+    order = await account.order(asks(1))
+
+    async def make(tag: str) -> str:
+        again = msgspec.structs.replace(order, tag=tag)
+        account.sim.advance(1)
+        return (await account.drive(account.room.create(again, account.target))).id
+
+    for n in range(103):
+        await make(f"old{n}")
+    since = account.sim.advance(10 * HOUR) - 60
+    made = [await make(f"new{n}") for n in range(2)]
+    assert sorted(one.id for one in await account.known(since)) == sorted(made)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -219,10 +259,11 @@ async def test_rows_that_are_wrong_say_that_they_would_fail_again(at: Open, name
     assert isinstance(found["r3"].error, InvalidRequestError)
 
 
+@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("fault", ["unknown-ids", "doubled-results", "missing-results"])
-async def test_results_that_are_not_what_was_asked_for(at: Open, fault: str) -> None:
-    account = at("openai")
-    account.sim.add_fault(fault=fault, share=0.5)
+async def test_results_that_are_not_what_was_asked_for(at: Open, name: str, fault: str) -> None:
+    account = at(name)
+    account.sim.add_fault(fault=fault, provider=name, share=0.5)
     status = await account.ended(await account.submit(asks(8)))
     outputs = await account.drive(account.room.results(status, account.target))
     found = [
@@ -236,10 +277,22 @@ async def test_results_that_are_not_what_was_asked_for(at: Open, fault: str) -> 
     assert (len(set(found)) == len(found)) is (fault != "doubled-results")
 
 
-@pytest.mark.parametrize("name", ["openai", "anthropic", "gemini"])
+@pytest.mark.parametrize("name", NAMES)
+async def test_results_that_say_nothing_of_what_they_used_have_no_cost(at: Open, name: str) -> None:
+    account = at(name)
+    account.sim.add_fault(fault="unmetered-results", provider=name, share=0.5)
+    status = await account.ended(await account.submit(asks(8)))
+    found = await account.results(status)
+    assert {one.outcome for one in found.values()} == {"succeeded"}
+    unknown = [one for one in found.values() if paid(account, one) is None]
+    assert len(unknown) == (8 if name in UNPRICED else 4)
+    assert sum(one.usage is None for one in found.values()) == 4
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in WHOLE])
 async def test_garbage_among_the_results_is_counted(at: Open, name: str) -> None:
     account = at(name)
-    account.sim.add_fault(fault="garbage-results", share=0.5)
+    account.sim.add_fault(fault="garbage-results", provider=name, share=0.5)
     status = await account.ended(await account.submit(asks(8)))
     outputs = await account.drive(account.room.results(status, account.target))
     found = [one for output in outputs for one in account.read(output)]

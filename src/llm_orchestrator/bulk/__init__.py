@@ -4,16 +4,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from llm_orchestrator.bulk.batchnames import BatchJobType as BatchJobType
-    from llm_orchestrator.bulk.batchnames import BatchProvider as BatchProvider
-    from llm_orchestrator.bulk.queue import BatchProcessor as BatchProcessor
-    from llm_orchestrator.bulk.scheduler import BatchScheduler as BatchScheduler
+    from llm_orchestrator.bulk.queue.names import BatchJobType as BatchJobType
+    from llm_orchestrator.bulk.queue.names import BatchProvider as BatchProvider
+    from llm_orchestrator.bulk.queue.processor import BatchProcessor as BatchProcessor
+    from llm_orchestrator.bulk.queue.scheduler import BatchScheduler as BatchScheduler
 
 _EXPORTS = {
-    "BatchJobType": "batchnames",
-    "BatchProcessor": "queue",
-    "BatchProvider": "batchnames",
-    "BatchScheduler": "scheduler",
+    "BatchJobType": "queue.names",
+    "BatchProcessor": "queue.processor",
+    "BatchProvider": "queue.names",
+    "BatchScheduler": "queue.scheduler",
 }
 __all__ = ["BatchJobType", "BatchProcessor", "BatchProvider", "BatchScheduler"]
 

@@ -8,9 +8,9 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
 
-from llm_orchestrator.bulk import settling
 from llm_orchestrator.bulk.clock import Clock
 from llm_orchestrator.bulk.opening import open_runner
+from llm_orchestrator.bulk.queue import settling
 from llm_orchestrator.bulk.run import AsyncBulkRun
 from llm_orchestrator.bulk.runner import ENDED, Runner
 from llm_orchestrator.config.schema import Config
@@ -41,6 +41,7 @@ class Driving:
         self._runner: Runner | None = None
         self._closed = False
         self._busy: dict[str, asyncio.Task[None]] = {}
+        self._calls: set[asyncio.Task[Any]] = set()
         self._failures: dict[str, tuple[int, float]] = {}
 
     # ---------------------------------------------------------------- from any thread
@@ -71,7 +72,7 @@ class Driving:
 
     def call(self, work: Coroutine[Any, Any, T]) -> T:
         """What the coroutine returns; waits for it."""
-        return asyncio.run_coroutine_threadsafe(work, self._started()).result()
+        return asyncio.run_coroutine_threadsafe(self._called(work), self._started()).result()
 
     def close(self) -> None:
         """Stop at the next checkpoint, wait for that, and disconnect."""
@@ -97,6 +98,13 @@ class Driving:
             return self._loop
 
     # ---------------------------------------------------------------- on the loop
+
+    async def _called(self, work: Coroutine[Any, Any, T]) -> T:
+        """The same, ended when all of it is."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._calls.add(task)
+        task.add_done_callback(self._calls.discard)
+        return await task
 
     async def _opened(self) -> Runner:
         if self._runner is None:
@@ -131,6 +139,10 @@ class Driving:
             runner.stop()
             if self._busy:
                 await asyncio.wait(list(self._busy.values()))
+            called = {task for task in self._calls if not task.done()}
+            for task in called:
+                task.cancel()
+            await asyncio.gather(*called, return_exceptions=True)
             await runner.close()
         if self._runtime is not None:
             await self._runtime.close()

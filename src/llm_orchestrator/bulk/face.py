@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from llm_orchestrator.bulk.loading import Loaded
+from llm_orchestrator.bulk.output.summary import Report
 from llm_orchestrator.bulk.run import AsyncBulkRun
-from llm_orchestrator.bulk.summary import Report
 
 T = TypeVar("T")
 
@@ -24,6 +24,9 @@ class BulkRun:
         self._core = core
         self._run = run
         self.run_id = core.run_id
+
+    def __repr__(self) -> str:
+        return f"<BulkRun {self.run_id}>"
 
     @property
     def loaded(self) -> Loaded | None:

@@ -1,20 +1,23 @@
 """From the rows of the input to the items of a run: what was loaded before is not asked again."""
 
-import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
+from typing import Any
 
 import msgspec
 
-from llm_orchestrator.bulk.rows import Reject, Row, RowError
-from llm_orchestrator.bulk.targets import Targets
-from llm_orchestrator.bulk.task import Task
+from llm_orchestrator.bulk.digests import Digests, digest_of
+from llm_orchestrator.bulk.output.brands import brand
+from llm_orchestrator.bulk.planning.targets import Targets
+from llm_orchestrator.bulk.rows.row import Reject, Row, RowError
+from llm_orchestrator.bulk.tasks.task import Task
 from llm_orchestrator.store.bulk import BulkStore
-from llm_orchestrator.store.bulk_items import Found
+from llm_orchestrator.store.bulk_items import Known
 from llm_orchestrator.store.bulk_rows import ItemState, NewItem
 
 _CHUNK = 2000
-_AT_ONCE = 5000
+_OTHERS = 60
+"""The rank of providers that nobody has ranked."""
 _encode = msgspec.json.Encoder().encode
 
 
@@ -27,8 +30,10 @@ class Loaded(msgspec.Struct, kw_only=True):
     kept: int = 0
     """Items that were: what is done of them is not paid again."""
     gone: int = 0
-    """Items of an earlier input whose row is no longer there, or has changed."""
+    """Items of an earlier input that are not asked for now: their row has changed, for example."""
     rejected: int = 0
+    first: Reject | None = None
+    """The first of them."""
     changed: str = ""
     """How the file has changed while it was read."""
     digest: str = ""
@@ -42,30 +47,39 @@ def load(
     rows: Iterable[Row],
     reject: Callable[[Reject], None],
     each: Targets | None = None,
+    quality: Sequence[str] = (),
 ) -> Loaded:
     """Bring the rows into the store; blocks, a chunk at a time, so that memory stays flat.
 
-    With ``each``, every row is asked of all candidates of its task.
+    With ``each``, every row is asked of all candidates of its task; what somebody has answered
+    before counts for them. Else one answer will do: where there are several, that of the first
+    provider in ``quality``.
     """
     told = Loaded()
+
+    def refuse(one: Reject) -> None:
+        told.rejected += 1
+        told.first = told.first or one
+        reject(one)
+
     number = store.wait(store.items.last, run_id) + 1
     seen = bytearray(number)
+    known = _known(store, run_id, number, quality, each=each is not None)
     for chunk in _chunks(rows):
-        items = list(_items(chunk, tasks, told, reject, each))
-        known = _known(store, run_id, items)
         new: list[NewItem] = []
         kept: list[int] = []
-        fresh: set[str] = set()
-        for item in items:
-            if (found := known.get(item.digest)) is not None:
-                told.kept += 1
-                kept.append(found.item_no)
-                if found.item_no < len(seen):
-                    seen[found.item_no] = 1
-            elif item.digest not in fresh:
-                fresh.add(item.digest)
-                new.append(msgspec.structs.replace(item, item_no=number))
+        for item in _items(chunk, tasks, told, refuse, each):
+            # No digest comes twice in one input: it is of the id, too, and ids are screened.
+            asked = None if each is None else f"{item.provider}/{item.model}"
+            found = known.get(_key(item.digest, asked))
+            if found is None:
+                item.item_no = number
+                new.append(item)
                 number += 1
+            else:
+                told.kept += 1
+                kept.append(found)
+                seen[found] = 1
         told.new += store.wait(store.items.add, run_id, new)
         if kept:
             store.wait(store.items.back, run_id, kept)
@@ -76,13 +90,35 @@ def load(
     return told
 
 
-def _known(store: BulkStore, run_id: str, items: Sequence[NewItem]) -> dict[str, Found]:
-    """Those that were there; a statement takes so many parameters, and no more."""
-    found: dict[str, Found] = {}
-    for begin in range(0, len(items), _AT_ONCE):
-        digests = [item.digest for item in items[begin : begin + _AT_ONCE]]
-        found.update(store.wait(store.items.known, run_id, digests))
-    return found
+def _known(
+    store: BulkStore, run_id: str, count: int, quality: Sequence[str], *, each: bool
+) -> Digests:
+    """The items of earlier inputs. All are read: an index would cost every run more than that."""
+    known, after, ranks = Digests(), -1, bytearray(count)
+    order = {brand(name): n for n, name in enumerate(quality[:_OTHERS])}
+    while page := store.wait(store.items.known, run_id, after):
+        for item in page:
+            if each and item.provider is None:
+                continue  # nobody was asked
+            key = _key(item.digest, f"{item.provider}/{item.model}" if each else None)
+            ranks[item.item_no] = _rank(item, order)
+            other = known.add(key, item.item_no)
+            if other is not None and ranks[item.item_no] < ranks[other]:
+                known.put(key, item.item_no)
+        after = page[-1].item_no
+    return known
+
+
+def _key(digest: str, asked: str | None) -> bytes:
+    """By what an item is found: what it asks, and whom, where every row is asked of several."""
+    return bytes.fromhex(digest) if asked is None else digest_of(f"{digest}{asked}")
+
+
+def _rank(item: Known, order: Mapping[str, int]) -> int:
+    """The smaller, the more is an item worth to be kept: what is paid comes first."""
+    paid = (ItemState.DONE, ItemState.SENT, ItemState.RETRY)
+    first = paid.index(ItemState(item.state)) if item.state in paid else len(paid)
+    return first * (_OTHERS + 1) + order.get(brand(item.provider), _OTHERS)
 
 
 def _items(
@@ -96,29 +132,27 @@ def _items(
         told.rows += 1
         if row.data is None:
             error = row.error or RowError("it cannot be read", "broken")
-            told.rejected += 1
-            reject(Reject(row.number, error.reason, error.code, row=row.raw))
+            reject(_reject(row.number, error, row=row.raw))
             continue
         data = _encode(row.data)
         for task in tasks:
             try:
                 item = task.item(row.data)
             except RowError as error:
-                told.rejected += 1
-                reject(Reject(row.number, error.reason, error.code, task.name, row=row.data))
+                reject(_reject(row.number, error, task=task.name, row=row.data))
                 continue
             new = NewItem(-1, task.name, item.user_id, item.digest, data, ItemState.WAITING)
             if each is None:
                 yield new
                 continue
             for target in each[task.name]:
-                seed = f"{item.digest}{target.name}".encode()
                 yield msgspec.structs.replace(
-                    new,
-                    digest=hashlib.blake2b(seed, digest_size=16).hexdigest(),
-                    provider=target.provider.name,
-                    model=target.model.id,
+                    new, provider=target.provider.name, model=target.model.id
                 )
+
+
+def _reject(line: int, error: RowError, **what: Any) -> Reject:
+    return Reject(line=line, reason=error.reason, code=error.code, **what)
 
 
 def _chunks(rows: Iterable[Row]) -> Iterator[list[Row]]:

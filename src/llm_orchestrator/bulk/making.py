@@ -6,11 +6,13 @@ from pathlib import Path
 
 import msgspec
 
-from llm_orchestrator.bulk import building, online
-from llm_orchestrator.bulk.hands import folded
-from llm_orchestrator.bulk.mending import mended
-from llm_orchestrator.bulk.rows import RowError
-from llm_orchestrator.bulk.task import Task
+from llm_orchestrator.bulk.batches import building
+from llm_orchestrator.bulk.batches.hands import folded
+from llm_orchestrator.bulk.online import chunks as online
+from llm_orchestrator.bulk.online.mending import mended
+from llm_orchestrator.bulk.rows.row import RowError
+from llm_orchestrator.bulk.tasks import cutting
+from llm_orchestrator.bulk.tasks.task import Task
 from llm_orchestrator.errors import OrchestratorError, StoreError
 from llm_orchestrator.store.bulk import BulkStore
 from llm_orchestrator.store.bulk_items import Waiting
@@ -30,11 +32,14 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     past: Waiting | None = None
     """Only those with this past."""
     count: int | None = None
-    round: int = 0
     most_items: int = 50_000
     most_pico: Pico | None = None
     """What a unit may hold at most."""
     hours: int = 24
+    max_tokens: int | None = None
+    """What answers are cut to, where neither task nor row says it."""
+    refusal: str | None = None
+    """Why they cannot be asked at all."""
 
 
 class Making:
@@ -48,8 +53,24 @@ class Making:
 
     def make(self, order: Order) -> int:
         """Make the units, and put them into the store; returns how many items are in them."""
-        rows = islice(self._waiting(order), order.count)
+        rows: Iterator[ItemRow] = islice(self._waiting(order), order.count)
+        if order.refusal is not None or (order.past is not None and order.past.cut_at is not None):
+            rows = self._hopeful(order, rows)
         return self._batches(order, rows) if order.lane == "batch" else self._chunks(order, rows)
+
+    def _hopeful(self, order: Order, rows: Iterator[ItemRow]) -> Iterator[ItemRow]:
+        """Those of cut answers whose limit is not the row's own; the others are refused."""
+        for row in rows:
+            text = order.refusal
+            if text is None:
+                asked, _ = order.task.form(msgspec.json.decode(row.row))
+                own = asked.max_tokens if isinstance(asked, Request) else None
+                text = None if own is None else cutting.told(own)
+            if text is None:
+                yield row
+            else:
+                outcome = Outcome(row.item_no, ItemState.FAILED, error=text)
+                self._store.wait(self._store.items.refuse, self._run_id, [outcome])
 
     def _batches(self, order: Order, rows: Iterator[ItemRow]) -> int:
         plan = building.Plan(
@@ -61,11 +82,13 @@ class Making:
             most_items=order.most_items,
             most_pico=order.most_pico,
             hours=order.hours,
-            round=order.round,
+            round=0 if order.past is None else order.past.round,
             embeds=order.task.kind == "embedding",
+            max_tokens=order.max_tokens,
         )
         made = 0
-        for built in building.build(plan, self._asked(order.task, rows)):
+        task = cutting.cut(order.task, order.max_tokens)
+        for built in building.build(plan, self._asked(task, rows)):
             self._refuse(built.rejects)
             if built.unit is not None:
                 if not self._store.wait(self._store.units.add, built.unit, built.numbers):
@@ -86,6 +109,7 @@ class Making:
             most_items=unit.count,
             embeds=unit.embeds,
         )
+        task = cutting.cut(task, unit.max_tokens)
         return building.rewrite(plan, unit, self._again(task, unit.work_id))
 
     def _again(self, task: Task, work_id: str) -> Iterator[tuple[int, Request | Texts]]:
@@ -113,8 +137,9 @@ class Making:
             order.task.name,
             order.target,
             len(numbers),
-            round=order.round,
+            round=0 if order.past is None else order.past.round,
             now=self._now,
+            max_tokens=order.max_tokens,
         )
         self._store.wait(self._store.units.add, unit, numbers)
 

@@ -3,12 +3,13 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, TypedDict
 
 from llm_orchestrator.errors import InvalidRequestError
 
-_SPAN = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>s|m|min|h|d|w)?")
+_SPAN = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>s|m|min|h|d|w)")
 _UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
@@ -24,7 +25,7 @@ class ForecastOptions(TypedDict, total=False):
     split: str | None
     """``price``, ``share``, ``each``, or who gets what (``claude=1500:batch,openai=rest``)."""
     deadline: str | float | None
-    """When it must be done: ``30m``, ``24h``, ``2d``, or seconds."""
+    """When it must be done: ``30m``, ``24h``, ``2d``, or a number of seconds."""
     max_cost: Decimal | str | float | None
     """USD that it may cost at most."""
     format: str | None
@@ -53,6 +54,19 @@ class BulkOptions(ForecastOptions, total=False):
     """Names and values that its rows in the ledger bear."""
 
 
+def check_names(given: Mapping[str, Any], known: type) -> None:
+    """Raises `InvalidRequestError` for an option that there is not: a cap must not be misspelt."""
+    for name in given:
+        if name not in known.__annotations__:
+            near = get_close_matches(name, known.__annotations__, 1)
+            hint = (
+                f"did you mean {near[0]}?"
+                if near
+                else f"there are {', '.join(known.__annotations__)}"
+            )
+            raise InvalidRequestError(f"{name}: no such option; {hint}")
+
+
 def read_span(text: str | float | None, name: str = "deadline") -> float | None:
     """Seconds of ``90s``, ``30m``, ``24h``, ``2d``, ``1w``, or of a number; ``None`` of nothing.
 
@@ -66,7 +80,7 @@ def read_span(text: str | float | None, name: str = "deadline") -> float | None:
         found = _SPAN.fullmatch(str(text).strip())
         if found is None:
             raise InvalidRequestError(f"{name}: {text!r} is no time; write 30m, 24h or 2d")
-        seconds = float(found["number"]) * _UNITS[found["unit"] or "s"]
+        seconds = float(found["number"]) * _UNITS[found["unit"]]
     if not 0 < seconds < float("inf"):
         raise InvalidRequestError(f"{name}: it must be longer than nothing: {text!r}")
     return seconds

@@ -7,19 +7,20 @@ from typing import Any, BinaryIO
 
 import msgspec
 
-from llm_orchestrator.bulk import foresight, spec
-from llm_orchestrator.bulk.hands import folded
+from llm_orchestrator.bulk import spec
+from llm_orchestrator.bulk.batches.hands import folded
 from llm_orchestrator.bulk.loading import Loaded, load
-from llm_orchestrator.bulk.reading import Format, Source, read_rows
-from llm_orchestrator.bulk.rows import Reject
+from llm_orchestrator.bulk.planning import foresight
+from llm_orchestrator.bulk.planning.split import Split
+from llm_orchestrator.bulk.planning.targets import Targets, find_targets
+from llm_orchestrator.bulk.rows.reading import Format, Source, read_rows
+from llm_orchestrator.bulk.rows.row import Reject
+from llm_orchestrator.bulk.rows.sampling import Sampler
 from llm_orchestrator.bulk.runner import Runner
-from llm_orchestrator.bulk.sampling import Sampler
 from llm_orchestrator.bulk.screening import screened, within
 from llm_orchestrator.bulk.sharing import Sharing
 from llm_orchestrator.bulk.spec import RunSpec
-from llm_orchestrator.bulk.split import Split
-from llm_orchestrator.bulk.targets import Targets, find_targets
-from llm_orchestrator.bulk.task import Task
+from llm_orchestrator.bulk.tasks.task import Task
 from llm_orchestrator.errors import BudgetError, InvalidRequestError, OrchestratorError
 from llm_orchestrator.store.bulk_rows import RunRow, new_work_id
 from llm_orchestrator.types.money import Pico
@@ -110,8 +111,7 @@ class _Placing:
         store, do = self._runner.store, self._runner.store.do
         counts = await do(store.items.counts, self._run_id)
         if not counts:
-            what = f": none of {told.rows:,} can be asked" if told.rows else ""
-            raise InvalidRequestError(f"{self._reading.name} has no rows{what}")
+            raise InvalidRequestError(_nothing(self._reading.name, told))
         items: dict[str, int] = {}
         for (task, _), count in counts.items():
             items[task] = items.get(task, 0) + count
@@ -139,7 +139,8 @@ class _Placing:
         try:
             with part.open("wb") as file:
                 rows = self._sample.watch(screened(self._reading, tasks))
-                told = load(runner.store, self._run_id, tasks, rows, _into(file), each)
+                quality = wanted.spec.quality
+                told = load(runner.store, self._run_id, tasks, rows, _into(file), each, quality)
             part.replace(path)
         finally:
             part.unlink(missing_ok=True)
@@ -168,8 +169,8 @@ class _Placing:
             if not await do(store.units.of_run, self._run_id):
                 raise
             return  # what is out comes back, and the run ends with what it has
-        for made, _ in shared.plans:
-            rows = foresight.expected(self._run_id, tasks, estimate, made, runner.micros())
+        for one in shared.plans:
+            rows = foresight.expected(self._run_id, tasks, estimate, one.plan, runner.micros())
             await do(store.history.expect, rows)
 
 
@@ -180,6 +181,14 @@ def _into(file: BinaryIO) -> Callable[[Reject], None]:
         file.write(encode(one) + b"\n")
 
     return reject
+
+
+def _nothing(name: str, told: Loaded) -> str:
+    """Why nothing can be asked, by its first row."""
+    if told.first is None:
+        return f"{name} has no rows"
+    rows = "its only row cannot" if told.rows == 1 else f"none of its {told.rows:,} rows can"
+    return f"{name}: {rows} be asked; {told.first.told}"
 
 
 def _deadline(order: RunSpec, now: int) -> int | None:

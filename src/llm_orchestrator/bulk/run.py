@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from llm_orchestrator.bulk import callbacks, orders, output, summary
+from llm_orchestrator.bulk import orders
 from llm_orchestrator.bulk.loading import Loaded
 from llm_orchestrator.bulk.orders import Wanted
+from llm_orchestrator.bulk.output import files as output
+from llm_orchestrator.bulk.output import summary
+from llm_orchestrator.bulk.queue import callbacks
 from llm_orchestrator.bulk.runner import ENDED, Runner
 from llm_orchestrator.errors import InvalidRequestError
 from llm_orchestrator.store.bulk_rows import ItemState, RunRow, RunState
 
 if TYPE_CHECKING:
-    from llm_orchestrator.bulk.summary import Report
+    from llm_orchestrator.bulk.output.summary import Report
 
 _PAGE = 1000
 
@@ -41,6 +44,9 @@ class AsyncBulkRun:
         self._task: asyncio.Task[RunRow] | None = None
         self.fault: OSError | None = None
         """Why the files under its folder could not be written; the answers are in the store."""
+
+    def __repr__(self) -> str:
+        return f"<AsyncBulkRun {self.run_id}>"
 
     @classmethod
     async def begin(cls, runner: Runner, wanted: Wanted) -> "AsyncBulkRun":

@@ -8,18 +8,19 @@ from pathlib import Path
 
 import msgspec
 
-from llm_orchestrator.bulk import spec
+from llm_orchestrator.bulk import rounds, spec
+from llm_orchestrator.bulk.batches.hands import Verdict, folded
+from llm_orchestrator.bulk.batches.works import Works
 from llm_orchestrator.bulk.clock import Clock, SystemClock
-from llm_orchestrator.bulk.cutting import cut
-from llm_orchestrator.bulk.hands import Verdict, folded
-from llm_orchestrator.bulk.hurrying import Hurry
-from llm_orchestrator.bulk.lane import Lane
 from llm_orchestrator.bulk.making import Making
-from llm_orchestrator.bulk.plan import Decision
+from llm_orchestrator.bulk.online import refusals
+from llm_orchestrator.bulk.online.lane import Lane
+from llm_orchestrator.bulk.planning.hurrying import Hurry
+from llm_orchestrator.bulk.planning.plan import Decision
 from llm_orchestrator.bulk.sharing import Sharing
-from llm_orchestrator.bulk.task import Task
-from llm_orchestrator.bulk.tasks import load_task
-from llm_orchestrator.bulk.works import Works
+from llm_orchestrator.bulk.tasks import cutting
+from llm_orchestrator.bulk.tasks.files import load_task
+from llm_orchestrator.bulk.tasks.task import Task
 from llm_orchestrator.engine.runtime import Runtime
 from llm_orchestrator.errors import (
     BudgetError,
@@ -47,8 +48,6 @@ _AT_ONCE = 8
 """Units of the batch lane that are gone on with at the same time."""
 _LOOK_S = 0.5
 """Real seconds between two looks at a run: somebody may pause it."""
-_BACKOFF_S = 30.0
-"""On the run's clock, before the first round of retries; doubles."""
 _DECISIONS = 500
 """So many are kept, the latest."""
 ENDED: tuple[RunState, ...] = ("completed", "partial", "cancelled", "failed")
@@ -90,6 +89,7 @@ class Runner:
             owner=self.owner,
             judge=self.judge,
             rebuild=self.rebuild,
+            stopped=lambda: self.stopped,
         )
 
     def stop(self) -> None:
@@ -113,7 +113,7 @@ class Runner:
         if text != run.spec:
             order = spec.decode(run.spec)
             made = [load_task(one) for one in order.tasks]
-            found = {task.name: cut(task, order.max_tokens.get(task.name)) for task in made}
+            found = {task.name: task for task in made}
             self._tasks[run.run_id] = (run.spec, found)
         return found
 
@@ -150,7 +150,12 @@ class Runner:
         try:
             return Verdict(parsed=task.parse(response.text))
         except OutputError as error:
-            return Verdict(ItemState.RETRY, error=f"OutputError: {error}")
+            if response.finish_reason != "length":
+                return Verdict(ItemState.RETRY, error=f"OutputError: {error}")
+            model, usage = self.works.hands.target(unit).model, response.usage
+            written = 0 if usage is None else usage.output_tokens
+            state, text = cutting.verdict(task, unit, model, written)
+            return Verdict(state, error=text)
 
     async def rebuild(self, unit: Unit) -> Unit:
         """The rows of a batch whose file is on another machine, written again."""
@@ -186,13 +191,16 @@ class _Drive:
         self._works = runner.works
         self._run = run
         self._id = run.run_id
-        self._round = 0
         self._waits = True
         """Items may wait that are in no unit."""
-        self._retry_at: float | None = None
+        self._ended: int | None = None
+        """How many units were over when failed items were last looked at; ``None``: look again."""
+        self._again_at = float("inf")
+        """When some of them are asked again at the latest."""
         self._sharing = Sharing(runner)
         self._hurry = Hurry(runner, self._sharing)
         self._lane = Lane(runner, run)
+        self._sharing.refuses = self._lane.refuses
         self._capped = ""
         """How the cap has ended it."""
 
@@ -203,7 +211,7 @@ class _Drive:
         await self._store.do(
             runs.change, self._id, among=("planned",), state="running", started_at=now
         )
-        self._round = await self._store.do(self._store.items.round, self._id)
+        await self._lane.settle()
         try:
             while not self._runner.stopped:
                 self._run = await self._runner.row(self._id)
@@ -233,6 +241,8 @@ class _Drive:
         busy = await self._advance()
         if not cancelling:
             await self._haste()
+            if not self._capped and await self._again():
+                return None
         if not cancelling and not self._capped:
             await self._lane.look()
         if self._lane.short:
@@ -246,7 +256,7 @@ class _Drive:
             if not busy:
                 if await self._stuck():
                     return None
-                await self._rest(soonest / 1e6)
+                await self._rest(min(soonest / 1e6, self._again_at))
             return None
         if cancelling:
             return "cancelled"
@@ -259,19 +269,15 @@ class _Drive:
         try:
             shared = await self._sharing.share(self._run)
         except BudgetError as error:
-            self._capped = error.message
+            # While something is under way, it may give back what it holds.
+            if not await self._store.do(self._store.units.of_run, self._id, OPEN):
+                self._capped = error.message
             return
         await self._decided(shared.decisions)
-        if shared.max_tokens:
-            order = spec.decode(self._run.spec)
-            cuts = {**order.max_tokens, **shared.max_tokens}
-            text = spec.encode(msgspec.structs.replace(order, max_tokens=cuts))
-            await self._store.do(self._store.runs.change, self._id, spec=text)
-            self._run = await self._runner.row(self._id)
         making = Making(
             self._store, self._id, folder=self._runner.folder, now=self._runner.micros()
         )
-        for one in self._sharing.orders(self._run, shared, self._round):
+        for one in self._sharing.orders(self._run, shared):
             await asyncio.to_thread(making.make, one)
 
     async def _decided(self, decisions: Sequence[Decision]) -> None:
@@ -294,7 +300,7 @@ class _Drive:
         if due:
             after = await asyncio.gather(*(self._works.advance(work_id) for work_id in due))
             if None in after:
-                self._waits = True
+                self._waits, self._ended = True, None
         return bool(due)
 
     async def _haste(self) -> None:
@@ -335,6 +341,26 @@ class _Drive:
 
     # ---------------------------------------------------------------- rounds, and the end
 
+    async def _again(self) -> bool:
+        """Let failed items wait again whose time has come; whether there were any.
+
+        What is under way goes on meanwhile: the slowest batch keeps nobody waiting.
+        """
+        now = self._runner.clock.now()
+        if self._ended == self._lane.ended and now < self._again_at:
+            return False
+        self._ended = self._lane.ended
+        retries = spec.decode(self._run.spec).retries
+        failed = await self._store.do(self._store.items.failed, self._id, retries)
+        failed = self._sharing.worth(self._run, failed)
+        units = await self._store.do(self._store.units.of_run, self._id, OPEN) if failed else []
+        chosen, self._again_at = rounds.due(failed, {one.provider for one in units}, now)
+        if not chosen:
+            return False
+        await self._store.do(self._store.items.again, self._id, chosen)
+        self._waits, self._ended = True, None
+        return True
+
     async def _next(self) -> RunState | None:
         """All units are over: another round, or the end."""
         counts = await self._store.do(self._store.items.counts, self._id)
@@ -346,15 +372,8 @@ class _Drive:
         if of[ItemState.WAITING] or of[ItemState.SENT]:
             self._waits = True
             return None
-        if of[ItemState.RETRY] and self._round < spec.decode(self._run.spec).retries:
-            if self._retry_at is None:
-                self._retry_at = self._runner.clock.now() + _BACKOFF_S * 2.0**self._round
-            if self._runner.clock.now() < self._retry_at:
-                await self._rest(self._retry_at)
-                return None
-            await self._store.do(self._store.items.retry, self._id)
-            self._retry_at, self._waits = None, True
-            self._round += 1
+        if self._again_at < float("inf"):
+            await self._rest(self._again_at)
             return None
         bad = sum(of.values()) - of[ItemState.DONE]
         return "partial" if bad or self._run.rejects else "completed"
@@ -363,6 +382,8 @@ class _Drive:
         fields: dict[str, object] = {"state": state, "ended_at": self._runner.micros()}
         if error or self._capped:
             fields["error"] = error or f"BudgetError: {self._capped}"
+        elif state == "partial" and (refused := await refusals.told(self._store, self._id)):
+            fields["error"] = refused
         await self._store.do(self._store.history.conclude, self._id)
         await self._works.check(self._id)
         await self._store.do(

@@ -1,47 +1,21 @@
 """What is wrong with a row though it can be read: its id was there before, or it is too long."""
 
-import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
-from llm_orchestrator.bulk.rows import Data, Row, RowError
-from llm_orchestrator.bulk.task import Asked, Task
+from llm_orchestrator.bulk.digests import Digests, digest_of
+from llm_orchestrator.bulk.rows.row import Data, Row, RowError
+from llm_orchestrator.bulk.tasks.task import Asked, Task
 from llm_orchestrator.catalog.tokens import count_request, count_text, upper_bound_input
 from llm_orchestrator.types.model import Model
 from llm_orchestrator.types.request import Media, Request
-
-_BUCKETS = 4096
-_SIZE = 16
-
-
-class Seen:
-    """Ids that were there; 16 bytes for each, whatever its length.
-
-    Two ids are the same when 128 bits of their digests are: to take two different ones for the same
-    is less probable than that the machine errs.
-    """
-
-    def __init__(self) -> None:
-        self._buckets = [bytearray() for _ in range(_BUCKETS)]
-
-    def add(self, id: str) -> bool:
-        """Notes an id; False when it was there."""
-        digest = hashlib.blake2b(id.encode("utf-8", "surrogatepass"), digest_size=_SIZE).digest()
-        bucket = self._buckets[(digest[0] << 4 | digest[1] >> 4)]
-        place = bucket.find(digest)
-        while place >= 0 and place % _SIZE:  # the end of one and the beginning of the next
-            place = bucket.find(digest, place + 1)
-        if place >= 0:
-            return False
-        bucket += digest
-        return True
 
 
 def screened(rows: Iterable[Row], tasks: Sequence[Task]) -> Iterator[Row]:
     """The rows, with an error in place of those whose id was there before: the first one counts."""
     columns = {task.id: task for task in tasks}
-    seen = {column: Seen() for column in columns}
+    seen = {column: Digests() for column in columns}
     for row in rows:
         if row.data is None:
             yield row
@@ -52,13 +26,12 @@ def screened(rows: Iterable[Row], tasks: Sequence[Task]) -> Iterator[Row]:
                 user_id = task.user_id(row.data)
             except RowError:
                 continue  # each task says so itself
-            if not seen[column].add(user_id):
+            if seen[column].add(digest_of(user_id), row.number) is not None:
                 error = RowError(f"the id {user_id!r} was there before", "duplicate")
         if error is None:
             yield row
         else:
-            raw = msgspec.json.encode(row.data)[:500].decode(errors="replace")
-            yield Row(row.number, None, error, raw)
+            yield Row(row.number, None, error, row.data)
 
 
 def within(task: Task, models: Sequence[Model]) -> Task:

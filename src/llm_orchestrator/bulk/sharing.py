@@ -1,20 +1,24 @@
 """Who is asked for what waits, in which lane: the planner's choice, made into orders."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from llm_orchestrator.bulk import foresight, spec
+from llm_orchestrator.bulk import spec
 from llm_orchestrator.bulk.making import Order
-from llm_orchestrator.bulk.plan import BulkPlan, Decision, Demand, Offer
-from llm_orchestrator.bulk.planner import plan
-from llm_orchestrator.bulk.spec import RunSpec
-from llm_orchestrator.bulk.split import Part, Split
-from llm_orchestrator.bulk.targets import find_targets
-from llm_orchestrator.store.bulk_items import Waiting
-from llm_orchestrator.store.bulk_rows import RunRow
+from llm_orchestrator.bulk.planning import foresight
+from llm_orchestrator.bulk.planning.fixing import Asked, Wishes, allowed
+from llm_orchestrator.bulk.planning.plan import BulkPlan, Decision, Demand, Offer
+from llm_orchestrator.bulk.planning.planner import plan
+from llm_orchestrator.bulk.planning.split import Part, Split
+from llm_orchestrator.bulk.planning.targets import find_targets
+from llm_orchestrator.bulk.tasks import cutting
+from llm_orchestrator.catalog.estimate import FALLBACK_MAX_OUTPUT
+from llm_orchestrator.errors import BudgetError
+from llm_orchestrator.store.bulk_items import Failed, Waiting
+from llm_orchestrator.store.bulk_rows import CUT, OPEN, RunRow
 from llm_orchestrator.types.money import Pico
 from llm_orchestrator.types.provider import Candidate
 
@@ -22,19 +26,31 @@ if TYPE_CHECKING:
     from llm_orchestrator.bulk.runner import Runner
 
 _DAY_H = 24
+_WORTH = 1.5
+"""An answer that was cut is asked for again where it may be so much longer."""
+_MORE = 4
+"""The same where nobody knows how much a model writes."""
+
+
+class Planned(msgspec.Struct):
+    """One plan."""
+
+    plan: BulkPlan
+    pasts: dict[str, Waiting]
+    """Those of its tasks."""
+    limits: dict[str, int] = {}
+    """Targets and how long their answers may be, where they were cut before."""
 
 
 class Shared(msgspec.Struct):
     """How what waits is shared out."""
 
-    plans: list[tuple[BulkPlan, dict[str, Waiting]]] = []
-    """Each with the pasts of its tasks."""
+    plans: list[Planned] = []
+    vain: list[tuple[Waiting, str]] = []
+    """Items that cannot succeed, and why."""
     decisions: list[Decision] = []
-
-    @property
-    def max_tokens(self) -> dict[str, int]:
-        """Tasks whose answers must be cut to fit under the cap."""
-        return {task: most for made, _ in self.plans for task, most in made.max_tokens.items()}
+    short: BudgetError | None = None
+    """Why some have to wait: others hold what they need."""
 
 
 class Sharing:
@@ -42,6 +58,9 @@ class Sharing:
 
     def __init__(self, runner: "Runner") -> None:
         self._runner = runner
+        self._known: tuple[str, Wishes] = ("", Wishes())
+        self.refuses: Callable[[str, str], bool] = lambda _, __: False
+        """Whether a provider refuses all that its model is asked."""
 
     async def share(self, run: RunRow) -> Shared:
         """Plan what waits. Raises `BudgetError` where the cap does not pay for it."""
@@ -49,88 +68,212 @@ class Sharing:
         groups = await do(store.items.waiting, run.run_id)
         known = foresight.decode(run.estimate).offers
         offers, _ = await asyncio.to_thread(foresight.timely, known, store)
-        order = spec.decode(run.spec)
-        split = self._split(run, order)
+        wishes = self.wishes(run)
+        split = wishes.split
         left = await self.left(run)
         made = Shared()
         free = [one for one in groups if one.provider is None]
         if free and split.mode == "parts":
             for one in free:
                 own = await self._reduced(run, split, one)
-                left = self._plan(made, run, [one], offers, left, own)
+                left = self._take(made, self._plan(run, [one], offers, left, own), left)
         elif free:
-            left = self._plan(made, run, free, offers, left, split)
+            # For all of everybody, the items themselves say whom.
+            own = Split() if split.mode == "each" else split
+            left = self._take(made, self._plan(run, free, offers, left, own), left)
         for one in groups:
-            if one.provider is None:
-                continue
-            chosen = _among(offers, one, order)
-            left = self._plan(made, run, [one], chosen, left, Split())
+            if one.provider is not None and one.lane is None:
+                chosen = self._open(allowed(offers, _asked(one), wishes))
+                left = self._take(made, self._plan(run, [one], chosen, left, Split()), left)
+        open_ones = await do(store.units.of_run, run.run_id, OPEN)
+        for one in groups:
+            if one.lane is not None:
+                chosen = self._open(allowed(offers, _asked(one), wishes))
+                left = self._again(made, run, one, chosen, left, bool(open_ones or made.plans))
+        if made.short is not None and not made.plans and not made.vain:
+            raise made.short
         return made
 
-    def orders(self, run: RunRow, shared: Shared, round: int) -> list[Order]:
+    def worth(self, run: RunRow, failed: Sequence[Failed]) -> list[Failed]:
+        """Those that may succeed when they are asked again.
+
+        Those of a target that refuses everybody do so elsewhere alone, and need not wait for it.
+        """
+        found, wishes = list[Failed](), self.wishes(run)
+        for one in failed:
+            if not self.refuses(one.provider, one.model):
+                found.append(one)
+                continue
+            last = Asked(
+                task=one.task,
+                provider=one.provider,
+                model=one.model,
+                round=max(1, wishes.retries),
+                count=one.items,
+            )
+            offers = allowed(foresight.decode(run.estimate).offers, last, wishes)
+            if not all(self.refuses(offer.provider, offer.model) for offer in offers):
+                found.append(one._replace(over_at=0))
+        return found
+
+    def _open(self, offers: list[Offer]) -> list[Offer]:
+        """Without those who refuse everybody, if there are others."""
+        return [one for one in offers if not self.refuses(one.provider, one.model)] or offers
+
+    def _again(
+        self,
+        made: Shared,
+        run: RunRow,
+        one: Waiting,
+        offers: list[Offer],
+        left: Pico | None,
+        busy: bool,  # noqa: FBT001
+    ) -> Pico | None:
+        """Plan items that were asked before; where others hold the money for them, they wait."""
+        limits: dict[str, int] = {}
+        if one.cut_at is not None:
+            offers, limits = self._longer(one, offers)
+            if not offers:
+                made.vain.append((one, self._vain(run, one)))
+                return left
+        try:
+            planned = self._plan(run, [one], offers, left, Split())
+        except BudgetError as error:
+            if busy or one.cut_at is None:
+                made.short = made.short or error
+                return left
+            planned = None
+        most = None if planned is None else planned.plan.max_tokens.get(one.task)
+        if planned is not None and (most is None or most >= (one.cut_at or 0) * _WORTH):
+            planned.limits = limits
+            return self._take(made, planned, left)
+        text = (
+            f"{CUT}: its answer is longer than {one.cut_at:,} tokens, and the cap pays for no "
+            "more; begin the run again with a higher one, and `llmo bulk retry` it"
+        )
+        if busy:
+            made.short = made.short or BudgetError(text, code="max_cost")
+        else:
+            made.vain.append((one, text))
+        return left
+
+    def _longer(self, one: Waiting, offers: list[Offer]) -> tuple[list[Offer], dict[str, int]]:
+        """Who writes answers longer than those that were cut, and how long they may be."""
+        found, limits = [], {}
+        cut_at = one.cut_at or 0
+        for offer in offers:
+            model = self._runner.runtime.catalog.resolve(offer.model, offer.provider)
+            most = model.max_output or _MORE * max(cut_at, FALLBACK_MAX_OUTPUT)
+            if offer.cuts and most >= cut_at * _WORTH:
+                found.append(offer.longer(most))
+                limits[offer.target] = most
+        return found, limits
+
+    def _vain(self, run: RunRow, one: Waiting) -> str:
+        own = self._runner.tasks(run)[one.task].options.get("max_tokens")
+        if own is not None:
+            return cutting.told(int(own))
+        return f"{CUT}: nobody who is asked writes answers longer than {one.cut_at:,} tokens"
+
+    def orders(self, run: RunRow, shared: Shared) -> list[Order]:
         """What is to be made of it."""
         tasks = self._runner.tasks(run)
-        runtime = self._runner.runtime
         hours = _DAY_H
         if run.deadline_at is not None:
             left = (run.deadline_at - self._runner.micros()) / 3.6e9
             hours = max(1, min(hours, int(left)))
-        return [
+        made = [
+            Order(
+                task=tasks[one.task],
+                target=self._target(one.provider or "", one.model or ""),
+                lane="online",
+                past=one,
+                refusal=why,
+            )
+            for one, why in shared.vain
+        ]
+        return made + [
             Order(
                 task=tasks[share.task],
-                target=Candidate(
-                    runtime.directory.use(share.provider),
-                    runtime.catalog.resolve(share.model, share.provider),
-                ),
+                target=self._target(share.provider, share.model),
                 lane=share.lane,
-                past=pasts[share.task],
+                past=one.pasts[share.task],
                 count=share.items,
-                round=round,
                 most_items=share.unit,
                 most_pico=run.cap_pico,
                 hours=hours,
+                max_tokens=one.plan.max_tokens.get(share.task) or one.limits.get(share.target),
             )
-            for made, pasts in shared.plans
-            for share in made.shares
+            for one in shared.plans
+            for share in one.plan.shares
         ]
 
+    def _target(self, provider: str, model: str) -> Candidate:
+        runtime = self._runner.runtime
+        return Candidate(runtime.directory.use(provider), runtime.catalog.resolve(model, provider))
+
     async def left(self, run: RunRow) -> Pico | None:
-        """What the cap of the run still pays for."""
+        """What the cap of the run still pays for, beside all that is planned already."""
         if run.cap_pico is None:
             return None
-        store = self._runner.store
-        return max(0, run.cap_pico - await store.do(store.units.committed, run.run_id))
+        store, do = self._runner.store, self._runner.store.do
+        left = run.cap_pico - await do(store.units.committed, run.run_id)
+        high = {(one.task, *one.place): one for one in foresight.decode(run.estimate).offers}
+        for unit in await do(store.units.of_run, run.run_id, OPEN):
+            held = unit.hold_pico or 0
+            if unit.lane == "batch":
+                left -= 0 if unit.reserved else held
+                continue
+            # A chunk that has begun holds all that is left; what it can cost is less.
+            offer = high.get((unit.task, unit.provider, unit.model, "online"))
+            most = None if offer is None else offer.high(unit.max_tokens)
+            left += held if unit.reserved else 0
+            left -= held if most is None else most * unit.count
+        return max(0, left)
 
     def _plan(
         self,
-        into: Shared,
         run: RunRow,
         groups: Sequence[Waiting],
         offers: Sequence[Offer],
         left: Pico | None,
         split: Split,
-    ) -> Pico | None:
-        """Plan these, and return what is left of the cap afterwards."""
+    ) -> Planned:
         now = self._runner.clock.now()
-        until = None if run.deadline_at is None else max(1.0, run.deadline_at / 1e6 - now)
+        until = None if run.deadline_at is None else run.deadline_at / 1e6 - now
         made = plan(
             [Demand(one.task, one.count) for one in groups],
             offers,
             deadline_s=until,
             cap=left,
             split=split,
-            lane=spec.decode(run.spec).lane,
+            lane=self.wishes(run).lane,
         )
-        into.plans.append((made, {one.task: one for one in groups}))
-        into.decisions += (msgspec.structs.replace(one, at=now) for one in made.decisions)
-        return None if left is None else left - (made.high_pico or 0)
+        made = msgspec.structs.replace(
+            made,
+            decisions=tuple(msgspec.structs.replace(one, at=now) for one in made.decisions),
+        )
+        return Planned(made, {one.task: one for one in groups})
 
-    def _split(self, run: RunRow, order: RunSpec) -> Split:
-        tasks = tuple(self._runner.tasks(run).values())
-        split = Split.read(order.split)
-        if split.mode == "each":  # the items themselves say whom
-            return Split()
-        return find_targets(self._runner.runtime, tasks, order.models, split)[1]
+    def _take(self, into: Shared, one: Planned, left: Pico | None) -> Pico | None:
+        """Do it so; what is left of the cap afterwards."""
+        into.plans.append(one)
+        into.decisions += one.plan.decisions
+        return None if left is None else left - (one.plan.high_pico or 0)
+
+    def wishes(self, run: RunRow) -> Wishes:
+        """What the user says of who is asked."""
+        text, known = self._known
+        if text != run.spec:
+            order = spec.decode(run.spec)
+            tasks = tuple(self._runner.tasks(run).values())
+            split = Split.read(order.split)
+            named = find_targets(self._runner.runtime, tasks, order.models, split)[1]
+            known = Wishes(
+                split=named, lane=order.lane, retries=order.retries, elsewhere=order.elsewhere
+            )
+            self._known = (run.spec, known)
+        return known
 
     async def _reduced(self, run: RunRow, split: Split, one: Waiting) -> Split:
         """The parts without what they have got already, when this was planned before."""
@@ -140,10 +283,11 @@ class Sharing:
             return split
         names = {f"{provider}/{model}": count for (provider, model), count in asked.items()}
         whole = split.amounts(one.count + sum(names.values()))
-        parts = [
-            Part(part.name, max(0, size - names.get(part.name, 0)), part.lane)
-            for part, size in zip(split.parts, whole, strict=True)
-        ]
+        parts = []
+        for part, size in zip(split.parts, whole, strict=True):
+            there = min(size, names.get(part.name, 0))
+            names[part.name] = names.get(part.name, 0) - there
+            parts.append(Part(part.name, size - there, part.lane))
         short = one.count - sum(int(part.amount or 0) for part in parts)
         if short > 0:
             most = max(range(len(parts)), key=lambda n: int(parts[n].amount or 0))
@@ -151,14 +295,12 @@ class Sharing:
         return Split("parts", tuple(part for part in parts if part.amount != 0))
 
 
-def _among(offers: Sequence[Offer], one: Waiting, order: RunSpec) -> list[Offer]:
-    """Who may be asked for items that somebody was asked for, or is to be asked for."""
-    own = [offer for offer in offers if offer.task == one.task]
-    same = [offer for offer in own if (offer.provider, offer.model) == (one.provider, one.model)]
-    others = [offer for offer in own if offer not in same]
-    if Split.read(order.split).mode == "each":
-        return same
-    if not one.round:  # what a batch left that was given up
-        return own
-    last = order.elsewhere and one.round >= order.retries
-    return (others or same) if last else (same or own)
+def _asked(one: Waiting) -> Asked:
+    return Asked(
+        task=one.task,
+        provider=one.provider or "",
+        model=one.model or "",
+        lane=one.lane,
+        round=one.round,
+        count=one.count,
+    )

@@ -31,8 +31,6 @@ class RunSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     merge: MergeRule = "priority"
     quality: tuple[str, ...] = ("anthropic", "openai", "gemini")
     """Whose answer is taken where several gave one, the best first."""
-    max_tokens: Mapping[str, int] = {}
-    """Tasks whose answers are cut to so many tokens, so that the cap pays for all."""
 
 
 def encode(spec: RunSpec) -> str:

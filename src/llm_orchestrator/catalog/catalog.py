@@ -184,7 +184,13 @@ class Catalog:
         maker = naming.maker(name) or self._derived_owner(name)
         if maker is not None:
             return self._at(maker, name)
-        raise _not_found(f"no model is called {name!r}", self.near(name))
+        raise _not_found(f"no model is called {name!r}", self._meant(name) or self.near(name))
+
+    def _meant(self, name: str) -> list[str]:
+        """The models that a name means if only its provider is misspelt."""
+        head, _, rest = name.partition("/")
+        likely = naming.near(head, self.providers, 1) if rest else []
+        return [f"{owner}/{rest}" for owner in likely if self.find(rest, owner)]
 
     def _derived_owner(self, name: str) -> str | None:
         return next((owner for owner in self.providers if self._derived(owner, name)), None)

@@ -6,6 +6,7 @@ from decimal import Decimal
 import msgspec
 
 from llm_orchestrator.catalog.pricing import cost
+from llm_orchestrator.catalog.thinking import expected_thought
 from llm_orchestrator.types.model import Model, Tier
 from llm_orchestrator.types.money import Pico, to_usd
 from llm_orchestrator.types.request import Request
@@ -16,16 +17,6 @@ DEFAULT_ANSWER = 400
 SHORTEST_ANSWER = 16
 FALLBACK_MAX_OUTPUT = 4096
 """Longest answer of a model whose limit is unknown and a request that sets none."""
-THINKING = {
-    "none": 0,
-    "minimal": 100,
-    "low": 500,
-    "medium": 2000,
-    "high": 8000,
-    "xhigh": 16_000,
-    "max": 32_000,
-}
-"""Expected tokens of thought by effort; a rough guess that own records should replace."""
 
 
 class Estimate(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,7 +64,7 @@ def estimate(
 
     ``output`` is low, expected and high output tokens, best from the caller's own records. Without
     it: the high end is ``max_tokens``, or the model's own limit; the expected one is
-    `DEFAULT_ANSWER` and, when an effort is asked for, the `THINKING` that comes with it.
+    `DEFAULT_ANSWER` and what the model may be expected to think.
     """
     from llm_orchestrator.catalog.tokens import count_method, count_request  # not to start
 
@@ -101,6 +92,5 @@ def _output(request: Request, model: Model, input_tokens: int) -> tuple[int, int
     high = request.max_tokens or model.max_output or FALLBACK_MAX_OUTPUT
     if model.context is not None:
         high = min(high, max(1, model.context - input_tokens))
-    thought = THINKING[request.effort] if request.effort and model.can("reasoning") else 0
-    expected = min(high, DEFAULT_ANSWER + thought)
+    expected = min(high, DEFAULT_ANSWER + expected_thought(model, request.effort))
     return min(high, SHORTEST_ANSWER), expected, high

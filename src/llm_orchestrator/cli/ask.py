@@ -1,13 +1,15 @@
 """Sends the prompt of ``llmo run`` and prints what comes back."""
 
+import sys
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+import typer
 
-from llm_orchestrator.cli import options, output, replies
+from llm_orchestrator.cli import faults, options, output, replies
 from llm_orchestrator.config import Config
 from llm_orchestrator.errors import ConfigError, OrchestratorError
 from llm_orchestrator.types.events import EndEvent, RestartEvent
@@ -52,17 +54,44 @@ def dry_run(given: Ask) -> None:
         replies.show_plan(plan)
 
 
+class _Answer:
+    """Where the answer is printed: on standard error once standard output takes no more of it.
+
+    It was paid for, so it is not lost for a full disk.
+    """
+
+    def __init__(self) -> None:
+        self.fault: OSError | None = None
+        self._written: list[str] = []
+
+    def write(self, text: str) -> None:
+        """Print a piece at once."""
+        if self.fault is not None:
+            sys.stderr.write(text)
+            return
+        self._written.append(text)
+        try:
+            output.write(text)
+            output.flush()
+        except OSError as error:
+            self.fault = error
+            faults.mute_stdout()
+            output.fail(f"cannot write the answer: {error.strerror}", "It follows here instead.")
+            sys.stderr.write("".join(self._written))
+
+
 def ask(given: Ask) -> None:
     """Prints the answer on stdout, and what it took on stderr; raises what went wrong."""
     if given.save is not None:
         _check_place(given.save)
+    answer = _Answer()
     with options.orchestrator(given.settings) as orchestrator:
         arguments = given.arguments()
         if given.verbose:
             output.note(f"configuration: {given.settings.source}")
         try:
             if given.stream:
-                reply = _stream(given, orchestrator, arguments)
+                reply = _stream(given, orchestrator, arguments, answer)
             else:
                 reply = orchestrator.send_request(given.messages, **arguments)
         except OrchestratorError as error:
@@ -70,16 +99,20 @@ def ask(given: Ask) -> None:
                 replies.tell_attempts(error.attempts)
             raise
     if given.as_json:
-        output.json(replies.facts(reply))
+        answer.write(output.json_text(replies.facts(reply)))
     elif not given.stream:
-        output.line(reply.content)
+        answer.write(f"{reply.content}\n")
     if not given.quiet:
         replies.tell(reply, verbose=given.verbose)
     if given.save is not None:
         replies.save(reply, given.save)
+    if answer.fault is not None:
+        raise typer.Exit(faults.PARTIAL)
 
 
-def _stream(given: Ask, orchestrator: "LLMOrchestrator", arguments: dict[str, Any]) -> Reply:
+def _stream(
+    given: Ask, orchestrator: "LLMOrchestrator", arguments: dict[str, Any], answer: _Answer
+) -> Reply:
     """Prints the answer as it comes (not with ``--json``) and gives back the whole reply."""
     reply: Reply | None = None
     ended = True  # whether the last text printed ended its line
@@ -88,25 +121,20 @@ def _stream(given: Ask, orchestrator: "LLMOrchestrator", arguments: dict[str, An
             if isinstance(event, EndEvent):
                 reply = event.reply
             elif isinstance(event, RestartEvent):
-                ended = ended or given.as_json or _new_line()
+                if not ended:
+                    answer.write("\n")
+                    ended = True
                 who = f"{event.provider}/{event.model}"
                 output.note(f"({event.reason}: the answer starts again with {who})")
             elif (text := str(event)) and not given.as_json:
-                output.write(text)
-                output.flush()
+                answer.write(text)
                 ended = text.endswith("\n")
     finally:
         if not ended:
-            _new_line()
+            answer.write("\n")
     if reply is None:
         raise OrchestratorError("the stream ended without its last event")
     return reply
-
-
-def _new_line() -> bool:
-    output.line()
-    output.flush()
-    return True
 
 
 def _check_place(path: Path) -> None:

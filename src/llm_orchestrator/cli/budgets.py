@@ -125,14 +125,20 @@ def remove(
     subject: Subject = "",
     period: Period = None,
     config: options.ConfigFile = None,
+    as_json: options.AsJSON = False,
     _debug: options.Debug = False,
 ) -> None:
     """Remove a budget, with what was spent of it. One of the configuration comes back."""
     settings = options.configuration(config)
     with _treasury(settings) as treasury:
-        for budget in _found(settings, treasury, scope, subject, period):
+        removed = _found(settings, treasury, scope, subject, period)
+        for budget in removed:
             treasury.remove(budget)
-            output.line(f"Removed {budget.title()}.")
+            if not as_json:
+                output.line(f"Removed {budget.title()}.")
+    if as_json:
+        names = ("scope", "subject", "period")
+        output.json({"removed": [{key: getattr(one, key) for key in names} for one in removed]})
 
 
 @group.command("settle")
@@ -184,17 +190,24 @@ def settle(
 
 
 @group.command("test")
-def send_test(config: options.ConfigFile = None, _debug: options.Debug = False) -> None:
+def send_test(
+    config: options.ConfigFile = None,
+    as_json: options.AsJSON = False,
+    _debug: options.Debug = False,
+) -> None:
     """Send a test alert to every destination of the configuration."""
     from llm_orchestrator.engine.notify import Notifier
 
     settings = options.configuration(config)
     own = {("", str(n), ""): one.notify or () for n, one in enumerate(settings.budgets)}
     arrived = Notifier(settings.notify, own).try_out(_example())
-    if not arrived:
+    if as_json:
+        output.json({"arrived": arrived})
+    elif not arrived:
         output.note("No destinations: see `notify` in the configuration.")
-    for place, well in arrived.items():
-        output.mark("ok" if well else "fault", place)
+    else:
+        for place, well in arrived.items():
+            output.mark("ok" if well else "fault", place)
     if not all(arrived.values()):
         raise ConfigError("an alert did not arrive")
 

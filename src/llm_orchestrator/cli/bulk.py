@@ -1,11 +1,10 @@
 """``llmo bulk``: a file of prompts, asked once, for the least money in time."""
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from llm_orchestrator.cli import bulk_estimate, bulk_runs, options
+from llm_orchestrator.cli import bulk_estimate, bulk_runs, options, output
 
 group = typer.Typer(
     help="A file of prompts: every answer once, for the least money.", no_args_is_help=True
@@ -46,7 +45,7 @@ def run(
         str | None, _text("deadline", "TIME", "When all is to be done: 24h.")
     ] = None,
     max_cost: Annotated[str | None, _text("max-cost", "USD", "What it may cost at most.")] = None,
-    out: Annotated[Path | None, _text("out", "DIR", "Where its results go.")] = None,
+    out: Annotated[str | None, _text("out", "DIR", "Where its results go.")] = None,
     split: Annotated[
         str | None, _text("split", "PARTS", "claude=1500:batch,openai=rest; price, share or each.")
     ] = None,
@@ -63,6 +62,9 @@ def run(
     merge: Annotated[
         str, typer.Option("--merge", metavar="RULE", help="priority, vote or all.")
     ] = "priority",
+    format: Annotated[
+        str | None, _text("format", "NAME", "csv, jsonl, json or parquet; else as it looks.")
+    ] = None,
     clock: Clock = None,
     config: options.ConfigFile = None,
     as_json: options.AsJSON = False,
@@ -74,21 +76,23 @@ def run(
     settings = options.configuration(config)
     source: Any = file
     with options.orchestrator(settings) as orchestrator:
-        made = orchestrator.bulk(
-            source,
-            tasks=task,
-            models=models,
-            deadline=deadline,
-            max_cost=max_cost,
-            out=out,
-            split=split,
-            lane=_one_of("lane", lane, ("auto", "batch", "online")),
-            name=name,
-            retries=retries,
-            concurrency=concurrency,
-            merge=_one_of("merge", merge, ("priority", "vote", "all")),
-            clock=clock,
-        )
+        with output.busy("reading standard input" if file == "-" else f"reading {file}"):
+            made = orchestrator.bulk(
+                source,
+                tasks=task,
+                models=models,
+                deadline=deadline,
+                max_cost=max_cost,
+                format=format,
+                out=out,
+                split=split,
+                lane=_one_of("lane", lane, ("auto", "batch", "online")),
+                name=name,
+                retries=retries,
+                concurrency=concurrency,
+                merge=_one_of("merge", merge, ("priority", "vote", "all")),
+                clock=clock,
+            )
         bulk_shown.begun(made)
         code = bulk_shown.followed(made, as_json=as_json)
     if code:

@@ -9,8 +9,8 @@ import typer
 from llm_orchestrator.cli import options, output
 
 if TYPE_CHECKING:
-    from llm_orchestrator.bulk.estimate import BulkEstimate, Line
-    from llm_orchestrator.bulk.plan import BulkPlan
+    from llm_orchestrator.bulk.planning.estimate import BulkEstimate, Line
+    from llm_orchestrator.bulk.planning.plan import BulkPlan
 
 
 def _text(name: str, metavar: str, help: str) -> Any:

@@ -12,9 +12,10 @@ from llm_orchestrator.types.money import to_usd
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+    from rich.table import Table
 
     from llm_orchestrator.bulk.face import BulkRun
-    from llm_orchestrator.bulk.summary import Report
+    from llm_orchestrator.bulk.output.summary import Report
 
 _EVERY_S = 1.0
 
@@ -46,53 +47,71 @@ def live(run: "BulkRun") -> Iterator[None]:
 
 
 def drawing(report: "Report", now: float) -> "RenderableType":
-    """A table of what runs, and a line with the whole."""
+    """A table of what runs, and the whole in two lines."""
     from rich.console import Group
     from rich.text import Text
 
-    from llm_orchestrator.bulk import progress
+    from llm_orchestrator.bulk.output import progress
 
+    shown = progress.lines(report, now)
+    several = len({one.task for one in shown}) > 1
     rows = [
         (
             one.provider,
             one.model,
-            one.task,
-            one.lane,
-            one.state,
+            *((one.task,) if several else ()),
+            f"{one.lane} {one.state}",
             f"{one.done:,}/{one.items:,}",
             f"{one.failed:,}",
             output.usd(None if one.cost_pico is None else to_usd(one.cost_pico), unknown="-"),
             span(one.left_s),
         )
-        for one in progress.lines(report, now)
+        for one in shown
     ]
-    heads = ("provider", "model", "task", "lane", "state", "done", "failed", "cost", "left")
-    table = output.table(heads, rows, right=("done", "failed", "cost", "left"))
-    return Group(table, Text(whole(report, now), "dim"))
+    made = _table(several)
+    for row in rows:
+        made.add_row(*map(Text, row))
+    return Group(made, *(Text(line, "dim") for line in whole(report, now)))
 
 
-def whole(report: "Report", now: float) -> str:
-    """All of the run in one line."""
-    from llm_orchestrator.bulk import progress
+def _table(several: bool) -> "Table":
+    """Fits into 80 columns: long names are cut, numbers never."""
+    from rich.table import Table
 
-    cost = output.usd(to_usd(report.total.cost_pico))
-    parts = [
-        f"{report.run.run_id} {report.run.state}",
-        f"{report.count('done'):,} of {report.items:,} done",
-        f"{report.count('failed'):,} failed",
-        f"{cost} so far",
-    ]
-    expected = progress.forecast(report)
-    if expected is not None and report.run.ended_at is None:
-        parts.append(f"about {output.usd(to_usd(expected))} in the end")
-    if (left := progress.left_s(report, now)) is not None:
-        parts.append(f"about {span(left)} left")
-    return ", ".join(parts)
+    made = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 2, 0, 0))
+    made.add_column("provider", no_wrap=True)
+    for name in ("model", "task") if several else ("model",):
+        made.add_column(name, overflow="ellipsis", min_width=8)
+    made.add_column("state", no_wrap=True)
+    for name in ("done", "failed", "cost", "left"):
+        made.add_column(name, justify="right", no_wrap=True)
+    return made
+
+
+def whole(report: "Report", now: float) -> list[str]:
+    """All of the run, in two lines."""
+    from llm_orchestrator.bulk.output import progress
+
+    run = report.run
+    counts = f"{report.count('done'):,} of {report.items:,} done, {report.count('failed'):,} failed"
+    if report.total.again:
+        counts += f", {report.total.again:,} asked again"
+    parts = [f"{output.usd(to_usd(report.total.cost_pico))} so far"]
+    if run.ended_at is None:
+        expected = progress.forecast(report)
+        if expected is not None:
+            parts.append(f"about {output.usd(to_usd(expected))} in the end")
+        if left := span(progress.left_s(report, now)):
+            parts.append(f"about {left} left")
+        due = None if run.deadline_at is None else run.deadline_at / 1e6 - now
+        if due is not None and run.state != "paused":
+            parts.append(f"deadline in {span(due)}" if due > 0 else "the deadline has passed")
+    return [f"{run.run_id} {run.state}: {counts}", ", ".join(parts)]
 
 
 def span(seconds: float | None) -> str:
     """``1h 20m``, ``35s``; empty when it is not known."""
-    if seconds is None:
+    if seconds is None or seconds < 0:
         return ""
     whole = round(seconds)
     if whole < 60:

@@ -2,11 +2,15 @@
 
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from llm_orchestrator.cli import bulk_live, bulk_shown, options, output
+
+if TYPE_CHECKING:
+    from llm_orchestrator.bulk.face import BulkRun
+    from llm_orchestrator.bulk.output.summary import Report
 
 Name = Annotated[
     str,
@@ -18,6 +22,8 @@ Clock = Annotated[
         "--clock", metavar="URL", help="Live by the time of this simulator.", show_default=False
     ),
 ]
+_ALONE_S = 5.0
+"""So long may nobody be at a run: workers look every two seconds for those."""
 _ENDED = ("completed", "partial", "cancelled", "failed", "paused")
 
 
@@ -44,38 +50,67 @@ def status(
         run = orchestrator.bulk_run(name, clock=clock)
         report = run.status()
         if as_json:
-            output.json(report.as_dict())
+            output.json(_facts(report))
         else:
             output.show(bulk_live.drawing(report, run.now))
             if report.run.error:
                 output.warn(report.run.error)
+            if bulk_shown.left_alone(report.run):
+                output.warn(bulk_shown.alone(report.run))
 
 
 def watch(
     name: Name,
     clock: Clock = None,
     config: options.ConfigFile = None,
+    as_json: options.AsJSON = False,
     _debug: options.Debug = False,
 ) -> None:
-    """Watch a run that goes on in another terminal, until it ends."""
+    """Watch a run that goes on in another terminal, until it ends or nobody is at it any more."""
     with options.orchestrator(options.configuration(config)) as orchestrator:
         run = orchestrator.bulk_run(name, clock=clock)
         with bulk_live.live(run):
-            while run.status().run.state not in _ENDED:
-                time.sleep(0.5)
+            _watched(run)
         report = run.report()
-        bulk_shown.ended(report)
+        if as_json:
+            output.json(_facts(report))
+        else:
+            bulk_shown.ended(report)
         code = bulk_shown.code(report)
     if code:
         raise typer.Exit(code)
 
 
-def pause(name: Name, config: options.ConfigFile = None, _debug: options.Debug = False) -> None:
+def _watched(run: "BulkRun") -> None:
+    """Until it rests, or nobody has been at it for a while: between two drivers is a moment."""
+    seen = time.monotonic()
+    while (row := run.status().run).state not in _ENDED:
+        if not bulk_shown.left_alone(row):
+            seen = time.monotonic()
+        elif time.monotonic() - seen > _ALONE_S:
+            return
+        time.sleep(0.5)
+
+
+def _facts(report: "Report") -> dict[str, object]:
+    return report.as_dict() | {"driven": report.run.driven(time.time())}
+
+
+def pause(
+    name: Name,
+    config: options.ConfigFile = None,
+    as_json: options.AsJSON = False,
+    _debug: options.Debug = False,
+) -> None:
     """Begin nothing more of a run; batches that are out go on."""
     with options.orchestrator(options.configuration(config)) as orchestrator:
         run = orchestrator.bulk_run(name)
         done = run.pause()
-        output.line(f"{run.run_id} {'is paused' if done else 'does not run'}")
+        state = run.status().run.state
+    if as_json:
+        output.json({"run_id": run.run_id, "paused": done, "state": state})
+    else:
+        output.line(f"{run.run_id} {'is paused' if done else f'does not run: it is {state}'}")
 
 
 def resume(
@@ -106,6 +141,8 @@ def cancel(
         run = orchestrator.bulk_run(name, clock=clock)
         if not run.cancel():
             output.note(f"{run.run_id} has ended already.")
+            if as_json:
+                output.json(run.report().as_dict())
             return
         run.start()
         bulk_shown.followed(run, as_json=as_json)
@@ -134,17 +171,25 @@ def results(
         typer.Option("--out", metavar="DIR", help="Write the files there.", show_default=False),
     ] = None,
     config: options.ConfigFile = None,
+    as_json: options.AsJSON = False,
     _debug: options.Debug = False,
 ) -> None:
-    """Print the answers of a run as JSON lines, or write all of its files."""
+    """Print the answers of a run as JSON lines (`--json`: one array), or write all of its files."""
     with options.orchestrator(options.configuration(config)) as orchestrator:
         run = orchestrator.bulk_run(name)
         if out is not None:
             run.write(out.expanduser().absolute())
             output.note(f"The results are in {out}.")
             return
+        if not as_json:
+            for row in run.results():
+                output.line(output.json_line(row))
+            return
+        between = "[\n"
         for row in run.results():
-            output.line(output.json_line(row))
+            output.write(between + output.json_line(row))
+            between = ",\n"
+        output.write("[]\n" if between == "[\n" else "\n]\n")
 
 
 def report(
@@ -175,7 +220,7 @@ def merge(
     _debug: options.Debug = False,
 ) -> None:
     """Merge the results of several providers in a folder into one list, whoever wrote them."""
-    from llm_orchestrator.bulk.remerge import remerge
+    from llm_orchestrator.bulk.output.remerge import remerge
 
     if rule not in {"priority", "vote", "all"}:
         raise typer.BadParameter("expected priority, vote or all", param_hint="--rule")

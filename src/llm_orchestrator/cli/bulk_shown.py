@@ -1,6 +1,7 @@
 """What ``llmo bulk`` shows of a run, and the exit code that its end means."""
 
 import datetime as dt
+import time
 from typing import TYPE_CHECKING
 
 from llm_orchestrator.cli import faults, output
@@ -8,14 +9,17 @@ from llm_orchestrator.errors import StoreError
 from llm_orchestrator.types.money import to_usd
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from typing import Any
 
     from rich.table import Table
 
     from llm_orchestrator.bulk.face import BulkRun
-    from llm_orchestrator.bulk.summary import Report
+    from llm_orchestrator.bulk.output.summary import Report
     from llm_orchestrator.store.bulk_rows import RunRow
 
+_GOES_ON = ("loading", "planned", "running", "cancelling")
+"""States that somebody has to bring to an end."""
 _TOLD = frozenset(("note", "limit", "cancel"))
 _MOST = 5
 
@@ -30,6 +34,8 @@ def begun(run: "BulkRun") -> None:
     parts += [f"{told.gone:,} gone"] if told.gone else []
     parts += [f"{told.rejected:,} rejected"] if told.rejected else []
     output.note(f"{run.run_id}: {', '.join(parts)}")
+    if told.first is not None:
+        output.note(f"  {told.first.told}{' (the first of them)' if told.rejected > 1 else ''}")
     if told.changed:
         output.warn(f"the input: {told.changed}; the same command again reads what is new")
 
@@ -54,7 +60,7 @@ def followed(run: "BulkRun", *, as_json: bool) -> int:
     if as_json:
         output.json(report.as_dict())
     else:
-        ended(report)
+        ended(report, written=run.fault is None)
     if run.fault is not None:
         output.fail(
             f"the results cannot be written: {_words(run.fault)}",
@@ -69,22 +75,77 @@ def _words(error: OSError) -> str:
     return f"{where}{error.strerror or error}"
 
 
-def ended(report: "Report") -> None:
+def ended(report: "Report", *, written: bool = True) -> None:
     """Its end in a few lines."""
     run, total = report.run, report.total
     done = f"{report.count('done'):,} of {output.count(report.items, 'answer')}"
-    output.line(f"{run.run_id} {run.state}: {done}, {output.usd(to_usd(total.cost_pico))}")
+    rejected = f", {run.rejects:,} rejected" if run.rejects else ""
+    cost = output.usd(to_usd(total.cost_pico))
+    output.line(f"{run.run_id} {run.state}: {done}{rejected}, {cost}")
     if run.error:
         output.warn(run.error)
+    for example in report.failures:
+        output.warn(f"{report.count('failed'):,} failed, such as: {example}")
     for name, one in report.by_mode.items():
         saved = to_usd(one.realtime_pico - one.cost_pico)
-        text = f"  {name}: {one.done:,} done, {one.failed:,} failed, "
+        again = f"{one.again:,} asked again, " if one.again else ""
+        text = f"  {name}: {one.done:,} done, {one.failed:,} failed, {again}"
         output.line(text + f"{output.usd(to_usd(one.cost_pico))}, saved {output.usd(saved)}")
-    told = [one for one in report.decisions if one.get("kind") in _TOLD]
-    for why in list(dict.fromkeys(one["why"] for one in told))[-_MOST:]:
+    if total.unknown:
+        calls = output.count(total.unknown_calls, "call")
+        what = f"{calls} of processes that died" if total.unknown_calls else "some batches"
+        most = output.usd(to_usd(total.unknown_pico))
+        output.warn(f"nobody knows yet what {what} cost, at most {most}; a cap counts that")
+    if report.strange:
+        count = output.count(report.strange, "result")
+        where = report.strange_file or f"`llmo bulk results {run.run_id} --out DIR` writes them"
+        output.warn(f"{count} that nobody asked for, or that cannot be read: {where}")
+    since = (run.started_at or 0) / 1e6
+    told = [
+        one["why"]
+        for one in report.decisions
+        if one.get("kind") in _TOLD and (one.get("at") or 0.0) >= since
+    ]
+    for why in list(dict.fromkeys(told))[-_MOST:]:
         output.note(f"  {why}")
-    if run.out:
+    _next(report, written=written)
+
+
+def _next(report: "Report", *, written: bool) -> None:
+    """What can be done with it now."""
+    run = report.run
+    name = run.name or run.run_id
+    if run.ended_at is not None and report.count("failed"):
+        output.note(f"`llmo bulk retry {name}` asks again what has failed.")
+    if left_alone(run):
+        output.warn(alone(run))
+    elif run.state in _GOES_ON:
+        return
+    elif run.state == "paused":
+        output.note(f"`llmo bulk resume {name}` goes on with it.")
+    elif run.out and written:
         output.note(f"The results are in {run.out}.")
+    elif not run.out:
+        output.note(f"`llmo bulk results {name}` prints the answers.")
+
+
+def left_alone(run: "RunRow") -> bool:
+    """Whether it has not ended, and nobody goes on with it."""
+    return run.state in _GOES_ON and not run.driven(time.time())
+
+
+def alone(run: "RunRow") -> str:
+    """What to do about one that is left alone."""
+    from llm_orchestrator.store.bulk_jobs import MARK
+
+    name = run.name or run.run_id
+    if run.state == "loading":
+        how = "its input was not read to the end; the same `llmo bulk run` goes on with it"
+    elif name.startswith(MARK):
+        how = "a worker goes on with it (`llmo scheduler start`)"
+    else:
+        how = f"the same `llmo bulk run`, `llmo bulk resume {name}` or a worker goes on with it"
+    return f"{run.run_id} is {run.state}, and nobody is at it: {how}"
 
 
 def reported(report: "Report") -> None:
@@ -109,7 +170,7 @@ def reported(report: "Report") -> None:
         (
             f"{one.task}: {one.provider}/{one.model}",
             output.usd(None if one.expected_pico is None else to_usd(one.expected_pico)),
-            output.usd(None if one.actual_pico is None else to_usd(one.actual_pico)),
+            output.usd(None if (paid := report.paid(one)) is None else to_usd(paid)),
         )
         for one in report.expected
     ]
@@ -117,11 +178,19 @@ def reported(report: "Report") -> None:
         output.line()
         columns = ("estimate", "expected", "actual")
         output.show(output.table(columns, compared, right=columns[1:]))
-    whys = [one["why"] for one in report.decisions]
-    if whys:
+    if report.decisions:
         output.line()
-    for why in whys:
-        output.line(f"• {why}")
+    for decision in report.decisions:
+        output.line(f"• {_about(decision)}{decision['why']}")
+
+
+def _about(decision: "Mapping[str, Any]") -> str:
+    """What a decision is about: ``600 of sentiment of openai/gpt-4o-mini, batch: ``."""
+    if decision.get("model") is None or decision.get("items") is None:
+        return ""
+    asked = f"{decision['items']:,} of {decision.get('task')}"
+    who = f"{decision.get('provider')}/{decision['model']}, {decision.get('lane')}"
+    return f"{asked} of {who}: "
 
 
 def listed(rows: "Sequence[RunRow]") -> "Table":

@@ -65,11 +65,18 @@ Output = Annotated[
 
 
 @group.command("init")
-def init(config: options.ConfigFile = None, _debug: options.Debug = False) -> None:
+def init(
+    config: options.ConfigFile = None,
+    as_json: options.AsJSON = False,
+    _debug: options.Debug = False,
+) -> None:
     """Make the ledger, or bring it up to date; it also happens by itself at the first call."""
     from llm_orchestrator.cli.ledger import make
 
     target = make(options.configuration(config))
+    if as_json:
+        output.json({"ledger": target.shown, "ready": True})
+        return
     output.line(f"The ledger is ready: {target.shown}")
 
 
@@ -186,14 +193,20 @@ def export(
     model: ModelName = None,
     user: User = None,
     config: options.ConfigFile = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", metavar="", help="The same as --format json.")
+    ] = False,
     _debug: options.Debug = False,
 ) -> None:
     """Write the ledger's rows as CSV, JSON or JSON lines."""
     from llm_orchestrator.cli.exports import write
 
+    wanted = format or (Format.json if as_json else None)
+    if as_json and wanted is not Format.json:
+        raise typer.BadParameter(f"--json and --format {format} contradict each other")
     where = _filter(period, category, strategy, provider, model, user)
     ending = save.suffix.removeprefix(".") if save else ""
-    kind = format or (Format(ending) if ending in set(Format) else Format.csv)
+    kind = wanted or (Format(ending) if ending in set(Format) else Format.csv)
     with _reports(config) as reports:
         rows = reports.rows(where, attempts=attempts, bodies=bodies)
         # The rows end before the connection, also when nobody reads on.

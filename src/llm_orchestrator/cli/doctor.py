@@ -16,7 +16,8 @@ def doctor(
     _debug: options.Debug = False,
 ) -> None:
     """Check versions, configuration, keys, prices and the ledger; no key is ever shown."""
-    from llm_orchestrator.cli.selftest import Finding, findings
+    from llm_orchestrator.cli.selftest import findings
+    from llm_orchestrator.cli.selftest_routing import Finding
 
     seen: list[Finding] = []
     for finding in findings(config, online=online):

@@ -50,12 +50,13 @@ def guarded(run: Callable[[], int], debug: Callable[[], bool]) -> int:
     except errors.OrchestratorError as error:
         _trace(debug)
         output.fail(str(error), hint(error))
+        _tell_asked(error)
         return code(error)
     except KeyboardInterrupt:
         output.note("\nllmo: interrupted")
         return INTERRUPTED
     except output.ReaderGoneError:
-        _mute_stdout()
+        mute_stdout()
         return PIPE
     except OSError as error:
         _trace(debug)
@@ -71,12 +72,20 @@ def guarded(run: Callable[[], int], debug: Callable[[], bool]) -> int:
         return FAILED
 
 
+def _tell_asked(error: errors.OrchestratorError) -> None:
+    """Who else was asked in vain: the error is that of the first."""
+    asked = dict.fromkeys(f"{one.provider}/{one.model}" for one in error.attempts)
+    if len(asked) > 1:
+        requests = output.count(len(error.attempts), "request")
+        output.note(f"      Asked in vain: {', '.join(asked)} ({requests}; -v tells of each)")
+
+
 def _trace(debug: Callable[[], bool]) -> None:
     if debug():
         traceback.print_exc()
 
 
-def _mute_stdout() -> None:
+def mute_stdout() -> None:
     """Nobody reads on: keep the interpreter from failing again when it flushes at exit."""
     import os
 

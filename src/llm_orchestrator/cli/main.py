@@ -106,7 +106,7 @@ def _run() -> int:
         if not error.format_message():  # no command was given, and the help is printed
             return faults.USAGE
         hint = f"`{context.command_path} --help` shows how it is used." if context else ""
-        output.fail(error.format_message(), hint)
+        output.fail(error.format_message().replace(": Value error, ", ": "), hint)
         return faults.USAGE
     except typer.Abort:
         raise KeyboardInterrupt from None

@@ -51,6 +51,9 @@ def models(
     if as_json:
         output.json([_facts(model) for model in shown])
         return
+    if not shown and provider:
+        output.note(f"No models of {provider} are known; --refresh asks it for its list.")
+        return
     if not shown:
         output.note("No models: no provider is configured. `llmo providers` shows what is needed.")
         return

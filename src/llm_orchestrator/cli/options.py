@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
+from llm_orchestrator.cli import output
+
 if TYPE_CHECKING:
     from llm_orchestrator import LLMOrchestrator
     from llm_orchestrator.config import Config
@@ -54,6 +56,7 @@ def configuration(
 
     from llm_orchestrator.config import load
 
+    output.listen()
     if file is None and not os.environ.get("LLMO_CONFIG") and _USUAL_FILE.is_file():
         file = _USUAL_FILE
     return load(file, provider=provider, model=model)

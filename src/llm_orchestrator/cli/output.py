@@ -1,8 +1,10 @@
 """Printing: results on stdout, words to the user on stderr, money as exact numbers."""
 
 import os
+import shutil
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal, TextIO
 
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
 
 _RED, _GREEN, _YELLOW, _DIM, _OFF = "\x1b[1;31m", "\x1b[32m", "\x1b[33m", "\x1b[2m", "\x1b[0m"
 _PIPED_WIDTH = 160
+_NARROW = 16
+"""A text of more columns than these may go on in the next line."""
 
 
 class ReaderGoneError(Exception):
@@ -58,6 +62,18 @@ def warn(text: str) -> None:
     _say(f"llmo: warning: {text}", _YELLOW)
 
 
+@contextmanager
+def busy(text: str) -> Iterator[None]:
+    """Shows that something goes on, if somebody looks."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status(text):
+        yield
+
+
 def fail(text: str, hint: str = "") -> None:
     """An error, and what to do about it."""
     label = f"{_RED}error:{_OFF}" if _coloured(sys.stderr) else "error:"
@@ -93,6 +109,26 @@ def save(text: str, path: "Path | None") -> None:
     else:
         path.expanduser().write_text(text, encoding="utf-8")
         note(f"Wrote {path}.")
+
+
+def remove(path: "Path") -> None:
+    """Removes the file that a failed write left: half of a result is worse than none."""
+    with suppress(OSError):
+        if path.is_file():
+            path.unlink()
+
+
+def listen() -> None:
+    """Show what the package logs as warnings like all others."""
+    import logging
+
+    class Warn(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            warn(record.getMessage())
+
+    log = logging.getLogger("llm_orchestrator")
+    if not log.hasHandlers():
+        log.addHandler(Warn(logging.WARNING))
 
 
 def mark(state: Literal["ok", "note", "fault"], title: str) -> None:
@@ -133,12 +169,18 @@ def show(drawing: "RenderableType") -> None:
     """Draws a table or the like on stdout: as wide as the terminal, and wide enough in a pipe."""
     from rich.console import Console
 
-    piped = not sys.stdout.isatty() and "COLUMNS" not in os.environ
-    console = Console(file=sys.stdout, highlight=False, width=_PIPED_WIDTH if piped else None)
+    # A table that cannot be made as narrow as the terminal is wider: a number that is cut is wrong.
+    width = max(_width(), getattr(drawing, "min_width", None) or 0)
+    console = Console(file=sys.stdout, highlight=False, width=width)
     with console.capture() as captured:
         console.print(drawing)
     # Cells are padded to the full width, which nobody wants in a pipe or a copied text.
     write("".join(f"{row.rstrip()}\n" for row in captured.get().splitlines()))
+
+
+def _width() -> int:
+    piped = not sys.stdout.isatty() and "COLUMNS" not in os.environ
+    return _PIPED_WIDTH if piped else shutil.get_terminal_size().columns
 
 
 def table(
@@ -150,25 +192,48 @@ def table(
 ) -> "Table":
     """A calm table: no lines, dim heads, the columns in ``right`` aligned for numbers.
 
-    A row's first cell is what it is about and never shortened.
+    Numbers are never cut. Where there is no room, texts go on in the next line.
     """
     from rich.table import Table
     from rich.text import Text
 
-    made = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 3, 0, 0))
+    cells = [[cell if isinstance(cell, Text) else Text(str(cell)) for cell in row] for row in rows]
+    last = [Text(str(cell), "bold") for cell in total]
+    widths = [
+        max(
+            cell.cell_len
+            for cell in (Text(column), *(row[i] for row in (*cells, last) if len(row) > i))
+        )
+        for i, column in enumerate(columns)
+    ]
+    numbers = [column in right for column in columns]
+    least = sum(
+        width if is_number else min(width, _NARROW)
+        for width, is_number in zip(widths, numbers, strict=True)
+    )
+    gaps = len(columns) - 1
+    # The first cell says what a row is about: it goes on in one line as long as it can.
+    whole = least + max(0, widths[0] - _NARROW) * (not numbers[0])
+    gap = next((gap for gap in (3, 2) if whole + gap * gaps <= _width()), 1)
+    made = Table(
+        box=None,
+        header_style="dim",
+        pad_edge=False,
+        padding=(0, gap, 0, 0),
+        min_width=least + gap * gaps,
+    )
     for i, column in enumerate(columns):
-        aligned = column in right
         made.add_column(
             column,
-            justify="right" if aligned else "left",
-            no_wrap=aligned or i == 0,
+            justify="right" if numbers[i] else "left",
+            no_wrap=numbers[i] or (i == 0 and whole + gap * gaps <= _width()),
             overflow="fold",
         )
-    for row in rows:
-        made.add_row(*(cell if isinstance(cell, Text) else Text(str(cell)) for cell in row))
+    for row in cells:
+        made.add_row(*row)
     if total:
         made.add_row()
-        made.add_row(*(Text(str(cell), "bold") for cell in total))
+        made.add_row(*last)
     return made
 
 

@@ -17,7 +17,10 @@ def refresh(config: Config, source: str | None) -> Summary:
     source = source or config.env.value(VARIABLE)
     if not source:
         raise ConfigError(f"say where newer prices are: --prices-from FILE or URL, or {VARIABLE}")
-    return install(_read(source), _folder(config) / FILE_NAME)
+    try:
+        return install(_read(source), _folder(config) / FILE_NAME)
+    except ConfigError as error:
+        raise ConfigError(f"{source}: {error.message}") from None
 
 
 def _folder(config: Config) -> Path:
@@ -30,7 +33,7 @@ def _read(source: str) -> bytes:
         try:
             return Path(source).expanduser().read_bytes()
         except OSError as error:
-            raise ConfigError(f"cannot read the prices in {source}: {error.strerror}") from None
+            raise ConfigError(f"the prices cannot be read: {error.strerror}") from None
     from http.client import HTTPException
     from urllib.error import URLError
     from urllib.request import urlopen

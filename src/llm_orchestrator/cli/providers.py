@@ -22,8 +22,8 @@ def providers(
     if as_json:
         output.json([_facts(directory, row, usable) for row in directory.rows.values()])
         return
-    remote = [row for row in directory.rows.values() if not _at_home(row)]
-    near = [row for row in directory.rows.values() if _at_home(row)]
+    remote = [row for row in directory.rows.values() if not at_home(row)]
+    near = [row for row in directory.rows.values() if at_home(row)]
     remote.sort(key=lambda row: row.name not in usable)
     output.show(output.table(_COLUMNS, [_cells(directory, row, usable) for row in remote]))
     ready = sum(row.name in usable for row in remote)
@@ -35,7 +35,7 @@ def providers(
 _COLUMNS = ("  provider", "name", "default model", "state")
 
 
-def _at_home(row: "Provider") -> bool:
+def at_home(row: "Provider") -> bool:
     """Whether only its user knows where it is."""
     from llm_orchestrator.providers.table import TABLE
 
@@ -58,7 +58,7 @@ def _cells(directory: "Directory", row: "Provider", usable: list[str]) -> list[A
 
 
 def _short(directory: "Directory", row: "Provider") -> str:
-    if _at_home(row) and row.name not in directory.config.providers:
+    if at_home(row) and row.name not in directory.config.providers:
         return "not in use"
     named = row.name in directory.config.providers
     if not named and row.key is None and row.key_env:

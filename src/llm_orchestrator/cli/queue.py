@@ -87,26 +87,35 @@ def show(
     ] = None,
     job_type: JobType = None,
     provider: options.ProviderName = None,
-    limit: Annotated[int, typer.Option("--limit", metavar="N", help="At most so many.")] = 50,
+    limit: Annotated[
+        int, typer.Option("--limit", metavar="N", min=1, help="At most so many.")
+    ] = 50,
     config: options.ConfigFile = None,
     as_json: options.AsJSON = False,
     _debug: options.Debug = False,
 ) -> None:
     """Show jobs in the order in which they are run."""
-    from llm_orchestrator.bulk import standing
+    from llm_orchestrator.bulk.queue import standing
+    from llm_orchestrator.providers.table import ALIASES
 
     known: Any = ("queued", "running", "completed", "failed", "cancelled")
     if state is not None and state not in known:
         raise typer.BadParameter(f"expected one of {', '.join(known)}", param_hint="--state")
-    asked: Any = {"state": state, "job_type": job_type, "provider": provider}
+    own = None if provider is None else ALIASES.get(provider, provider)
+    asked: Any = {"state": state, "job_type": job_type, "provider": own}
     with _opened(config) as processor:
         store = processor.store
         jobs = [standing.of_job(job) for job in store.wait(store.jobs.listed, **asked, limit=limit)]
     if as_json:
         output.json(jobs)
         return
-    columns = ("job", "type", "provider", "priority", "status", "batch")
-    names = ("job_id", "job_type", "provider", "priority", "status", "batch_id")
+    if not jobs:
+        output.note("No jobs.")
+        return
+    columns: tuple[str, ...] = ("job", "type", "provider", "priority", "status", "batch")
+    names: tuple[str, ...] = ("job_id", "job_type", "provider", "priority", "status", "batch_id")
+    if any(job["error"] for job in jobs):
+        columns, names = (*columns, "error"), (*names, "error")
     rows = [[job[name] or "" for name in names] for job in jobs]
     output.show(output.table(columns, rows, right=("priority",)))
 
@@ -118,7 +127,7 @@ def stats(
     _debug: options.Debug = False,
 ) -> None:
     """Show what waits, what is under way and what stands out."""
-    from llm_orchestrator.bulk import dashboard
+    from llm_orchestrator.bulk.queue import dashboard
 
     with _opened(config) as processor:
         found = dashboard.queue_status(processor.store)

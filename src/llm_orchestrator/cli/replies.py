@@ -43,9 +43,11 @@ def facts(reply: Reply) -> dict[str, Any]:
 def save(reply: Reply, path: Path) -> None:
     """Writes the reply as JSON. What was paid for is printed if the disk does not take it."""
     text = output.json_text(facts(reply))
+    path = path.expanduser()
     try:
-        path.expanduser().write_text(text, encoding="utf-8")
+        path.write_text(text, encoding="utf-8")
     except OSError as error:
+        output.remove(path)
         output.fail(f"cannot save to {path}: {error.strerror}", "The result follows here instead.")
         output.write(text)
         raise typer.Exit(faults.PARTIAL) from None

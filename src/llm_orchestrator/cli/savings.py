@@ -16,7 +16,7 @@ def savings(
     _debug: options.Debug = False,
 ) -> None:
     """Show what batches have saved, against real time at the same tokens."""
-    from llm_orchestrator.bulk import savings as sums
+    from llm_orchestrator.bulk.output import savings as sums
     from llm_orchestrator.config.paths import store_url
     from llm_orchestrator.store.bulk import BulkStore
 

@@ -84,22 +84,28 @@ def run_now(
 ) -> None:
     """Run all that waits, now."""
     from llm_orchestrator.bulk import BatchProcessor
+    from llm_orchestrator.bulk.queue import dashboard
 
     with BatchProcessor(options.configuration(config), clock=clock) as processor:
         made = processor.process_all_batches_sync(drive=wait)
         found: list[dict[str, Any]] = [
             _ended(processor, one) if wait else {"batch_id": one} for one in made
         ]
+        waiting = dashboard.queue_status(processor.store)["total_queued"]
     if as_json:
         output.json(found)
     elif not made:
-        output.note("Nothing waits.")
+        jobs = output.count(waiting, "job")
+        output.note(f"{jobs} waiting; none can be run now." if waiting else "Nothing waits.")
     for one in () if as_json else found:
         text = f"{one['batch_id']}"
         if wait:
             text += f" {one['status']}: {one['completed']:,} of "
             text += f"{output.count(one['job_count'], 'job')}, {output.usd(one['cost_usd'])}"
         output.line(text)
+        if wait and one["failed"]:
+            failed = output.count(one["failed"], "job")
+            output.warn(f"{failed} failed; `llmo queue list --state failed` says why")
     if wait and any(one["failed"] or one["status"] != "completed" for one in found):
         raise typer.Exit(faults.PARTIAL)
 
@@ -131,6 +137,21 @@ def status(
     ]
     if rows:
         output.show(output.table(("night", "begun", "finished", "jobs"), rows, right=("jobs",)))
+    _audited(found["audit"])
+
+
+def _audited(audit: dict[str, Any]) -> None:
+    if audit["at"] is None:
+        return
+    providers = audit["providers"]
+    seen = [name for name, one in providers.items() if one["skipped"] is None]
+    output.line(f"audited: {audit['at']}, {', '.join(seen) or 'no provider'}")
+    for name, one in providers.items():
+        if one["skipped"]:
+            output.warn(f"{name} was skipped: {one['skipped']}")
+        if count := one["ours"] + one["tagged"]:
+            batches = output.count(count, "batch", "batches")
+            output.warn(f"{name} lists {batches} that nobody ordered: see `llmo queue stats`")
 
 
 def _ended(processor: "BatchProcessor", batch_id: str) -> dict[str, Any]:

@@ -6,14 +6,13 @@ import platform
 from collections.abc import Callable, Iterator
 from importlib import metadata
 from pathlib import Path
-from typing import Literal
-
-import msgspec
 
 from llm_orchestrator import __version__
 from llm_orchestrator.catalog import Catalog, cost
 from llm_orchestrator.cli import options
 from llm_orchestrator.cli.ledger import make
+from llm_orchestrator.cli.providers import at_home
+from llm_orchestrator.cli.selftest_routing import Finding, routing
 from llm_orchestrator.config import Config
 from llm_orchestrator.errors import OrchestratorError
 from llm_orchestrator.providers import local
@@ -23,14 +22,6 @@ from llm_orchestrator.types.usage import Usage
 
 _OLD_PRICES = 60  # days
 _PARTS = ("httptools", "aiohttp", "msgspec", "sqlalchemy", "psycopg", "tiktoken", "typer")
-
-
-class Finding(msgspec.Struct, frozen=True):
-    """How one thing stands: ``ok``, ``note`` (works, but worth knowing) or ``fault``."""
-
-    title: str
-    state: Literal["ok", "note", "fault"]
-    facts: tuple[str, ...] = ()
 
 
 def findings(file: Path | None, *, online: bool) -> Iterator[Finding]:
@@ -44,6 +35,7 @@ def findings(file: Path | None, *, online: bool) -> Iterator[Finding]:
         return
     yield Finding("Configuration", "ok", (f"from {config.source}",))
     yield _providers(directory)
+    yield from routing(config, directory)
     for check in (_prices, _ledger, _rate_limits, _local_model):
         yield _guarded(check, config)
     if online:
@@ -58,8 +50,9 @@ def _python() -> Finding:
 
 def _providers(directory: Directory) -> Finding:
     usable = directory.configured()
-    remote = [row for row in directory.rows.values() if not row.local and row.base_url]
-    facts = [f"Configured: {len(usable)}/{len(remote)} providers"]
+    remote = [row for row in directory.rows.values() if not at_home(row)]
+    ready = sum(row in remote for row in usable)
+    facts = [f"Configured: {ready}/{len(remote)} providers"]
     if usable:
         facts.append(f"Active: {', '.join(row.name for row in usable)}")
     for name in directory.config.providers:

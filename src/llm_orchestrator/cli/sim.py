@@ -34,19 +34,21 @@ def _option(name: str, metavar: str, help: str, **more: Any) -> Any:
 
 
 def _limit(name: str, help: str) -> Any:
-    return _option(name, "N", f"{help} for each account and model.", show_default=False)
+    return _option(name, "N", f"{help} for each account and model.", show_default=False, min=1)
 
 
 def _file(name: str, help: str) -> Any:
     return _option(name, "FILE", help, show_default=False)
 
 
-Port = Annotated[int, _option("port", "N", "0 picks a free one.")]
+Port = Annotated[int, _option("port", "N", "0 picks a free one.", min=0, max=65535)]
 Host = Annotated[str, _option("host", "NAME", "Address to listen on.")]
 Seed = Annotated[int, _option("seed", "N", "The same seed gives the same answers and faults.")]
 Latency = Annotated[str, _option("latency", "PACE", "none, realistic, or FIRST,TOKEN seconds.")]
 Speed = Annotated[float, _option("speed", "X", "Latency and batches pass X times faster.")]
-FaultRate = Annotated[float, _option("fault-rate", "SHARE", "Requests with a fault, 0 to 1.")]
+FaultRate = Annotated[
+    float, _option("fault-rate", "SHARE", "Requests with a fault, 0 to 1.", min=0, max=1)
+]
 FaultMix = Annotated[
     dict[str, int] | None,
     _option(

@@ -27,9 +27,14 @@ def ddl(
     database: Annotated[
         Database, typer.Argument(metavar="[postgres|sqlite]", help="Whose SQL.")
     ] = Database.postgres,
+    as_json: options.AsJSON = False,
     _debug: options.Debug = False,
 ) -> None:
     """Print the SQL that creates the tables, for Supabase or a database of your own."""
     from llm_orchestrator.store.connect import ddl as statements
 
-    output.write(statements(database.value))
+    text = statements(database.value)
+    if as_json:
+        output.json({"database": database, "sql": text})
+        return
+    output.write(text)

@@ -88,6 +88,14 @@ class BulkSettings(Settings, frozen=True):
             "Left out: `BATCH_CHECK_INTERVAL` of the environment, or 60."
         ),
     ] = 60.0
+    audit_interval: Annotated[
+        Seconds,
+        Meta(
+            description="How often workers compare what providers list with the batches that were "
+            "ordered, and remove files that are left over, in seconds. Left out: "
+            "`BATCH_AUDIT_INTERVAL` of the environment, or 3600."
+        ),
+    ] = 3600.0
     zone: Annotated[
         str,
         Check(check_zone),

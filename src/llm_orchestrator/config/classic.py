@@ -16,6 +16,7 @@ _PLACES: dict[str, tuple[str, ...]] = {
 _SETTINGS: dict[str, tuple[str, ...]] = {
     "schedule_time": ("bulk", "schedule_time"),
     "check_interval": ("bulk", "check_interval"),
+    "audit_interval": ("bulk", "audit_interval"),
     "time_zone": ("bulk", "zone"),
 }
 """What only the environment sets under these names."""

@@ -89,7 +89,12 @@ def write_example(path: Path, *, overwrite: bool = False) -> None:
     """Writes the example to a new file; raises `ConfigError` when that cannot be done."""
     try:
         with path.open("w" if overwrite else "x", encoding="utf-8") as file:
-            file.write(_EXAMPLE)
+            try:
+                file.write(_EXAMPLE)
+                file.flush()
+            except OSError:
+                path.unlink(missing_ok=True)  # half of it is worse than nothing
+                raise
     except FileExistsError:
         raise ConfigError(f"{path} is already there; --force overwrites it") from None
     except OSError as error:

@@ -23,6 +23,7 @@ _FROM_ENVIRONMENT = {
     "enable_audit": "ORCHESTRATOR_ENABLE_AUDIT",
     "schedule_time": "BATCH_SCHEDULE_TIME",
     "check_interval": "BATCH_CHECK_INTERVAL",
+    "audit_interval": "BATCH_AUDIT_INTERVAL",
     "time_zone": "BATCH_TIME_ZONE",
 }
 

@@ -38,7 +38,7 @@ from llm_orchestrator.config.rate_limits import RateLimitSettings
 from llm_orchestrator.config.routing import RoutingSettings
 from llm_orchestrator.types.batch import BatchWire
 from llm_orchestrator.types.model import Ability
-from llm_orchestrator.types.provider import Auth, Quirks
+from llm_orchestrator.types.provider import Auth, DialectName, Quirks
 from llm_orchestrator.types.secret import Secret
 
 ClassicWord: TypeAlias = Literal[
@@ -167,7 +167,8 @@ class ProviderSettings(Settings, frozen=True):
         dict[str, Any], PartOf(Timeouts), Meta(description="Where they differ from the general.")
     ] = {}
     dialect: Annotated[
-        str | None, Meta(description="The wire that it speaks: `openai` or `anthropic`.")
+        DialectName | None,
+        Meta(description="The wire that it speaks; of compatible servers, mostly `openai`."),
     ] = None
     auth: Annotated[Auth | None, Meta(description="How the key is sent.")] = None
     variables: Annotated[

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import pairwise
 from typing import Any, TypeVar
 
 import msgspec
@@ -12,6 +13,8 @@ from llm_orchestrator.dialects.batch_writing import JSON, read_fields
 from llm_orchestrator.types.batch import BatchOutcome, BatchResult, BatchState, BatchStatus
 from llm_orchestrator.types.http import HTTPReply
 from llm_orchestrator.types.provider import Candidate
+from llm_orchestrator.types.reply import Response
+from llm_orchestrator.types.usage import Usage
 
 T = TypeVar("T")
 
@@ -63,8 +66,14 @@ def bearing(statuses: Iterable[BatchStatus], since: float, mark: str | None) -> 
 
 
 def older(page: Sequence[BatchStatus], since: float) -> bool:
-    """Whether a page of a list, the newest first, ends with one that is too old."""
-    return bool(page) and page[-1].created_at is not None and page[-1].created_at < since
+    """Whether all that follows on a page of a list is too old.
+
+    Only where the page itself shows that the newest come first: not every wire promises that, and
+    a batch that is overlooked is paid twice.
+    """
+    times = [one.created_at for one in page if one.created_at is not None]
+    falling = all(one >= other for one, other in pairwise(times))
+    return len(times) == len(page) > 0 and falling and times[0] > times[-1] < since
 
 
 def lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
@@ -105,6 +114,14 @@ def elements(chunks: Iterable[bytes], place: str, target: Candidate) -> Iterator
     return map(bytes, rows)
 
 
+def _whole(response: Response) -> Usage | None:
+    """The usage; ``None`` where it leaves out the question, or an answer that there is."""
+    usage = response.usage
+    if usage is None or not usage.input_tokens or (response.text and not usage.output_tokens):
+        return None
+    return usage
+
+
 class Folder:
     """Makes results of what the lines of one output hold."""
 
@@ -127,7 +144,8 @@ class Folder:
                 vectors, response = None, self._dialect.decode(reply, self._target)
         except errors.OrchestratorError as error:
             return self.failed(custom_id, error)
-        return BatchResult(custom_id, "succeeded", response, vectors, None, response.usage)
+        usage = response.usage if self._embeds else _whole(response)
+        return BatchResult(custom_id, "succeeded", response, vectors, None, usage)
 
     def refused(self, custom_id: str | None, body: bytes, status: int = 0) -> BatchResult:
         """An error that came without the reply that it was in, or with its status alone."""

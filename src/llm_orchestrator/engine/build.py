@@ -55,7 +55,7 @@ def build(
         config = msgspec.structs.replace(config, active_provider=provider, active_model=model)
     directory = Directory(config)
     config = directory.config
-    catalog = _catalog(config, directory)
+    catalog = catalog_of(config, directory)
     kept = config.cost_tracking.enabled
     found = Found(catalog, directory.rows, store_url(config) if kept else None, kept=kept)
     transport = transport or default_transport()
@@ -101,7 +101,8 @@ def build(
     return runtime
 
 
-def _catalog(config: Config, directory: Directory) -> Catalog:
+def catalog_of(config: Config, directory: Directory) -> Catalog:
+    """The models that there are: the package's, newer prices, and the configuration's own."""
     overrides = [
         model_row(name, settings)
         for name, section in config.providers.items()

@@ -87,9 +87,12 @@ class Candidates:
             suggestions=tuple(near),
         )
 
-    def one(self, name: str) -> Candidate:
-        """The candidate that a model's name means; raises when it cannot be asked."""
-        return self._one(None, name)
+    def one(self, name: str, *, well_known: bool = False) -> Candidate:
+        """The candidate that a model's name means; raises when it cannot be asked.
+
+        A ``well_known`` name is that of a maker's model, not of one on this machine.
+        """
+        return self._one(None, name, well_known=well_known)
 
     def defaults(self) -> list[Candidate]:
         """What the configuration offers beyond the active model: all default and fallback models.
@@ -130,9 +133,11 @@ class Candidates:
         head, slash, _ = (model or "").partition("/")
         return bool(slash) and self._catalog.provider(head) is not None
 
-    def _one(self, provider: str | None, model: str | None) -> Candidate:
+    def _one(
+        self, provider: str | None, model: str | None, *, well_known: bool = False
+    ) -> Candidate:
         if provider is None and model is not None:
-            owner = self._owner(model)
+            owner = self._owner(model, well_known=well_known)
             if owner is not None:
                 return self._at(self._directory.use(owner), model)
             try:
@@ -160,7 +165,7 @@ class Candidates:
             )
         return self._at(row, model)
 
-    def _owner(self, model: str) -> str | None:
+    def _owner(self, model: str, *, well_known: bool) -> str | None:
         """The provider that the configuration says a name belongs to, if it does."""
         if self._named_provider(model):
             return None
@@ -171,8 +176,8 @@ class Candidates:
             or self._catalog.find(model, active) is not None
             # A server of your own may call its models what it likes.
             or official is None
-            or official.local
-            or not official.base_url
+            or (official.local and not well_known)
+            or not (official.local or official.base_url)
         ):
             return active
         if self._catalog.find(model) is not None:
@@ -198,7 +203,7 @@ class Candidates:
         if not configured:
             raise ConfigError(
                 "no provider is configured: set OPENAI_API_KEY or ANTHROPIC_API_KEY, or write a "
-                "config.yaml (`llmo config init`)"
+                "configuration (`llmo config init`)"
             )
         return configured[0]
 

@@ -53,7 +53,7 @@ class Composed(msgspec.Struct, frozen=True):
 _NAMES = frozenset(RequestOptions.__annotations__)
 _BESIDE = (
     *("provider", "model", "chain", "max_cost", "category", "tags", "on_break"),
-    "priority",
+    *("priority", "cache", "cache_ttl", "cache_tenant"),
     *("strategy", "capability", "confidence", "threshold", "ensemble_size", "judge"),
 )
 """What the verbs themselves take; not all of them take all."""

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from llm_orchestrator.catalog import cost
-from llm_orchestrator.catalog.estimate import DEFAULT_ANSWER, FALLBACK_MAX_OUTPUT, THINKING
+from llm_orchestrator.catalog.estimate import DEFAULT_ANSWER, FALLBACK_MAX_OUTPUT
 from llm_orchestrator.catalog.speeds import TYPICAL_S
+from llm_orchestrator.catalog.thinking import expected_thought
 from llm_orchestrator.catalog.tokens import guess_input, upper_bound_input
 from llm_orchestrator.engine.runtime import Runtime
 from llm_orchestrator.pipeline.hold import bound
@@ -67,7 +68,7 @@ def expected(request: Request, candidate: Candidate, cached: int = 0) -> Pico | 
     model = candidate.model
     size = guess_input(request, model)
     longest = request.max_tokens or model.max_output or FALLBACK_MAX_OUTPUT
-    thought = THINKING[request.effort] if request.effort and model.can("reasoning") else 0
+    thought = expected_thought(model, request.effort)
     read = min(cached, size)
     usage = Usage(
         input_tokens=size,

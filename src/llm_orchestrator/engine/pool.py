@@ -49,11 +49,12 @@ def _kept(runtime: Runtime, key: tuple[object, ...], make: Callable[[], "Pool"])
 def _chain(runtime: Runtime, names: str | Sequence[str]) -> Pool:
     if not isinstance(names, str):
         return Pool(runtime.candidates.chain(names))
-    members = runtime.config.routing.chains.get(names.strip()) or CHAINS.get(names.strip())
-    if members is None:
+    members = runtime.config.routing.chains.get(names.strip())
+    ours = None if members else CHAINS.get(names.strip())
+    if not members and not ours:
         written = [name.strip() for name in names.split(",") if name.strip()]
         return Pool(runtime.candidates.chain(written))
-    found = _resolved(runtime, members)
+    found = _resolved(runtime, members or ours or (), well_known=bool(ours))
     if not found.candidates:
         whys = "; ".join(f"{one.name}: {one.why}" for one in found.skipped)
         raise ConfigError(f"no member of the chain {names} can be asked ({whys})")
@@ -91,7 +92,7 @@ def _general(runtime: Runtime, provider: str | None) -> Pool:
         candidates = [*found.candidates, *_matching(runtime, filter(_is_pattern, settings.models))]
         skipped = found.skipped
     else:
-        mixed = _resolved(runtime, CHAINS["mixed"])
+        mixed = _resolved(runtime, CHAINS["mixed"], well_known=True)
         candidates = [*runtime.candidates.defaults(), *mixed.candidates]
         skipped = ()
     unique: dict[str, Candidate] = {}
@@ -127,12 +128,12 @@ def _catalogue(runtime: Runtime, provider: str | None) -> Pool:
     return Pool(tuple(one for one in found if not _denied(runtime, one)))
 
 
-def _resolved(runtime: Runtime, names: Iterable[str]) -> Pool:
+def _resolved(runtime: Runtime, names: Iterable[str], *, well_known: bool = False) -> Pool:
     kept: dict[str, Candidate] = {}
     skipped = []
     for name in names:
         try:
-            found = runtime.candidates.one(name)
+            found = runtime.candidates.one(name, well_known=well_known)
         except OrchestratorError as error:
             skipped.append(Skipped(name, error.message))
         else:

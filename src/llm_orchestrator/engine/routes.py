@@ -97,6 +97,10 @@ def _check(options: RouteOptions) -> None:
         raise InvalidRequestError(f"threshold: expected a number from 0 to 1, got {threshold!r}")
     if (size := options.get("ensemble_size")) is not None:
         pools.check_size(size, 10**6)
+    if (signal := options.get("confidence")) is not None:
+        from llm_orchestrator.engine import strategies  # many rooms, for those who use one
+
+        strategies.check_signal(signal)
 
 
 def _name(runtime: Runtime, wanted: Wanted) -> str | None:

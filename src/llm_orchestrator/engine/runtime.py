@@ -85,8 +85,14 @@ class Runtime(msgspec.Struct, kw_only=True):
         return limits_of(self.config, self.speed, request, target, elsewhere=elsewhere)
 
     def models(self, row: Provider) -> list[Model]:
-        """The provider's models: those of its own list if one was found, or of the catalogue."""
-        return self.found.models(row.name) or self.catalog.models(row.name)
+        """The provider's models: those of its own list if one was found, or of the catalogue.
+
+        Where neither knows any, its default model is one.
+        """
+        found = self.found.models(row.name) or self.catalog.models(row.name)
+        if not found and row.default_model:
+            return [self.catalog.resolve(row.default_model, row.name)]
+        return found
 
     async def rest(self, seconds: float) -> None:
         """Wait before the next attempt; closing ends the wait."""
@@ -241,6 +247,9 @@ class Runtime(msgspec.Struct, kw_only=True):
         elif near := self.found.near(name, error.provider):
             error.suggestions = tuple(near)
             error.message = f"{said}; did you mean {' or '.join(near)}?"
+        elif (other := self.catalog.find(name)) is not None:
+            error.suggestions = (f"{other.provider}/{name}",)
+            error.message = f"{said}; {other.provider} has a model of that name"
         elif row is not None:
             error.message = (
                 f"{said}; is that the model's name, and does the API begin at {_begins(row)}?"

@@ -23,6 +23,12 @@ class Session:
         self._pico = self._saved = 0
         self._lock = Lock()
 
+    def __repr__(self) -> str:
+        return (
+            f"Session({self.id!r}, calls={self.calls}, failed_calls={self.failed_calls}, "
+            f"attempts={self.attempts}, cost={self.cost}, unpriced_calls={self.unpriced_calls})"
+        )
+
     @property
     def cost(self) -> Decimal:
         """USD of everything whose cost is known."""

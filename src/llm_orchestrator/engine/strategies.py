@@ -13,6 +13,7 @@ from llm_orchestrator.engine.runtime import Runtime
 from llm_orchestrator.errors import InvalidRequestError
 from llm_orchestrator.routing import cascade, ensemble, order
 from llm_orchestrator.routing.base import Offer, Strategy
+from llm_orchestrator.routing.confidence import SIGNALS, unknown_signal
 from llm_orchestrator.routing.makers import maker_of
 from llm_orchestrator.routing.scored import scored
 
@@ -130,6 +131,14 @@ def _ensemble(name: str, judge: str | None) -> Callable[[int], Strategy]:
         case "classic":
             return lambda size: ensemble.classic(size=size)
     return lambda size: ensemble.auto(size=size, judge=judge)
+
+
+def check_signal(name: Any) -> None:
+    """Raises `InvalidRequestError`, with near names, for a signal that nobody has."""
+    if not isinstance(name, str) or name in SIGNALS:
+        return
+    if name not in (plugins := _plugins(CONFIDENCE_GROUP)):
+        raise unknown_signal(name, (*SIGNALS, *plugins))
 
 
 def _signal(name: Any) -> Any:

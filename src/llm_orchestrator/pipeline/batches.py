@@ -6,8 +6,9 @@ a reason that may pass, with growing pauses.
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from time import monotonic
 from typing import TypeVar
 
 import msgspec
@@ -38,16 +39,25 @@ _LARGEST = 2 * 3600.0
 """Seconds for a reply whose size nobody knows."""
 _PAUSES = (1.0, 4.0, 15.0)
 _LONGEST_PAUSE = 60.0
+_LOOK_S = 0.25
+"""Between two looks, in a pause, at whether all is to end."""
 _OK = range(200, 300)
 _BLOCK = 1024 * 1024
 
 
 class Driver:
-    """Sends the calls of exchanges over one transport."""
+    """Sends the calls of exchanges over one transport; once ``stopped``, no call is repeated."""
 
-    def __init__(self, transport: Transport, pauses: tuple[float, ...] = _PAUSES) -> None:
+    def __init__(
+        self,
+        transport: Transport,
+        pauses: tuple[float, ...] = _PAUSES,
+        *,
+        stopped: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._transport = transport
         self._pauses = pauses
+        self._stopped = stopped
 
     async def drive(
         self,
@@ -103,7 +113,18 @@ class Driver:
                     if asked > _LONGEST_PAUSE:
                         raise
                     pause = max(pause, asked)
-            await asyncio.sleep(pause)
+                if not await self._paused(pause):
+                    raise
+
+    async def _paused(self, seconds: float) -> bool:
+        """Wait so long; False, and soon, when all is to end."""
+        until = monotonic() + seconds
+        while not self._stopped():
+            left = until - monotonic()
+            if left <= 0:
+                return True
+            await asyncio.sleep(min(left, _LOOK_S))
+        return False
 
     async def _sent(
         self, call: HTTPCall, target: Candidate, limits: Limits, file: Path | None

@@ -1,5 +1,6 @@
 """Whether a model thinks before it answers, which takes time and tokens that nobody sees."""
 
+from llm_orchestrator.catalog.thinking import thinks_unasked
 from llm_orchestrator.types.provider import Candidate
 from llm_orchestrator.types.request import Request
 
@@ -8,6 +9,4 @@ def thinks(request: Request, target: Candidate) -> bool:
     """Whether silence before the first token may be thinking."""
     if request.effort is not None:
         return request.effort != "none" and target.can("reasoning")
-    abilities = target.model.abilities
-    # Only models that always reason refuse sampling; those that may reason are quick unasked.
-    return abilities is not None and "reasoning" in abilities and "sampling" not in abilities
+    return thinks_unasked(target.model)

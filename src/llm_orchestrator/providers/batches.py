@@ -35,6 +35,7 @@ BATCHES: dict[str, BatchWire] = {
         path="/messages/batches",
         endpoints={"anthropic": "/v1/messages"},
         limits=BatchLimits(requests=100_000, size=256 * _MB),
+        inline=True,
         discount=50,
         note="Nothing can be counted before the whole batch has ended.",
     ),
@@ -63,9 +64,11 @@ BATCHES: dict[str, BatchWire] = {
         tag="metadata",
         path="/batch/jobs",
         endpoints={"openai": _CHAT, "embeddings": "/v1/embeddings"},
-        limits=BatchLimits(requests=1_000_000, size=None),
+        limits=BatchLimits(requests=100_000, size=512 * _MB),
         windows=(24, 48, 72, 96, 120, 144, 168),
         discount=50,
+        note="Of two figures for the requests (a million and 100,000) the smaller is kept to. Its "
+        "page on limits keeps results for a day only.",
     ),
     "groq": BatchWire(
         wire="openai",
@@ -107,7 +110,7 @@ BATCHES: dict[str, BatchWire] = {
         files="/v1/datasets",
         endpoints={"cohere": "batch-chat-v2-input", "embeddings": "batch-embed-v2-input"},
         lacks=frozenset(("tools", "vision", "schema", "reasoning")),
-        limits=BatchLimits(requests=None, size=None),
+        limits=BatchLimits(requests=None, size=1_500 * _MB),
         note="Needs a production key. Tools and pictures are not taken, a schema is asked for in "
         "words; models for vectors have names of their own (`batch-embed-v4`).",
     ),
@@ -116,6 +119,7 @@ BATCHES: dict[str, BatchWire] = {
         tag="none",
         endpoints={"openai": _CHAT, "embeddings": "/v1/embeddings"},
         limits=BatchLimits(requests=5_000, size=200 * _MB),
+        inline=True,
         cancels=False,
         discount=50,
         note="Typical discount; each batch reports its cost. A batch cannot be cancelled.",

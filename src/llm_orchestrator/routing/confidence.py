@@ -1,6 +1,6 @@
 """Confidence signals by name."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from typing import Any
 
@@ -44,7 +44,12 @@ def signal(
         "phrases": Phrases,
     }
     if name not in makers:
-        near = get_close_matches(name, SIGNALS, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(SIGNALS)}"
-        raise InvalidRequestError(f"confidence: there is no {name!r}; {hint}")
+        raise unknown_signal(name, SIGNALS)
     return makers[name]()
+
+
+def unknown_signal(name: str, known: Sequence[str]) -> InvalidRequestError:
+    """The error for a signal that nobody has, with the nearest one that there is."""
+    near = get_close_matches(name, known, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
+    return InvalidRequestError(f"confidence: there is no {name!r}; {hint}")

@@ -149,8 +149,11 @@ def simulated(name: str) -> Entry | None:
 
 def read(path: Path | None = None) -> dict[str, dict[str, Entry]]:
     """Provider -> model id -> row, from the price file, or the built-in table without one."""
-    path = path or PRICE_FILE
-    if not path.exists():
+    if path is None and not PRICE_FILE.exists():
         return BUILTIN
-    data = msgspec.json.decode(path.read_bytes())
-    return {name: dict(row["models"]) for name, row in data["providers"].items()}
+    path = path or PRICE_FILE
+    try:
+        data = msgspec.json.decode(path.read_bytes())
+        return {name: dict(row["models"]) for name, row in data["providers"].items()}
+    except (msgspec.DecodeError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{path} is no price file: {error!r}") from None

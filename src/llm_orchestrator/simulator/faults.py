@@ -15,7 +15,7 @@ before it strikes, or for `malformed` the number of the broken event), `seconds`
 
 A rule strikes requests that generate, unless `on` names a batch operation: upload, create, poll,
 list, results, cancel, delete (`*` = all of these and requests). Faults that only batches have
-strike `create`, and then only that batch.
+strike `create`, and then only that batch; those of lists strike `list`.
 """
 
 from __future__ import annotations
@@ -54,7 +54,8 @@ class Fault:
 def _kinds() -> dict[str, Fault]:
     """By stage: status (an error reply), socket (before headers), late (a delay), stream, content.
 
-    A fault of the stage `batch` tells what becomes of a batch that was accepted.
+    A fault of the stage `batch` tells what becomes of a batch that was accepted; one of `list` what
+    a list of batches shows.
     """
     statuses = {
         "rate-limit": Fault("rate-limit", "status", status=429, retry_after=2.0),
@@ -104,12 +105,19 @@ def _kinds() -> dict[str, Fault]:
         Fault("doubled-results", "batch"),
         Fault("missing-results", "batch"),
         Fault("lost-results", "batch"),
+        Fault("unmetered-results", "batch"),
+        Fault("late-results", "batch", seconds=7200.0),
+        Fault("doubled-list", "list"),
+        Fault("oldest-first", "list"),
     ]
     return statuses | {fault.name: fault for fault in [*others, *batches]}
 
 
 KINDS: Final = _kinds()
 """Every fault by name, with its default figures."""
+
+_USUAL: Final = {"batch": "create", "list": "list"}
+"""Stages whose faults strike something else than requests."""
 
 DEFAULT_MIX: Final[dict[str, int]] = {
     "rate-limit,retry_after=1": 3,
@@ -220,7 +228,7 @@ class FaultBook:
         rule = Rule(id=self._next, fault=parse(name))
         for key in ("model", "account", "provider"):
             setattr(rule, key, str(spec.pop(key, "*")))
-        rule.on = str(spec.pop("on", "create" if rule.fault.stage == "batch" else "request"))
+        rule.on = str(spec.pop("on", _USUAL.get(rule.fault.stage, "request")))
         count = spec.pop("count", None)
         rule.count = None if count is None else int(count)
         rule.rate = float(spec.pop("rate", 1.0))

@@ -17,6 +17,7 @@ from llm_orchestrator.store.bulk_nights import BulkNights
 from llm_orchestrator.store.bulk_notices import BulkAlerts, BulkCallbacks
 from llm_orchestrator.store.bulk_runs import BulkRuns
 from llm_orchestrator.store.bulk_sums import BulkSums
+from llm_orchestrator.store.bulk_upkeep import BulkUpkeep
 from llm_orchestrator.store.connect import connect
 from llm_orchestrator.store.outage import advice_for, reason_of
 from llm_orchestrator.store.urls import Target, parse_url
@@ -79,6 +80,7 @@ class BulkStore:
         self.sums = BulkSums(self._desk)
         self.jobs = BulkJobs(self._desk)
         self.nights = BulkNights(self._desk)
+        self.upkeep = BulkUpkeep(self._desk)
         self.alerts = BulkAlerts(self._desk)
         self.callbacks = BulkCallbacks(self._desk)
 

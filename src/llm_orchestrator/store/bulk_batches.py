@@ -6,7 +6,7 @@ nothing is done twice follows from the conditions of the changes alone.
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -31,6 +31,17 @@ _OPEN = ", ".join(f"'{state}'" for state in OPEN)
 
 Reserved: TypeAlias = Literal["yes", "over", "unpriced"]
 """Whether a hold fits under the cap of the run; ``unpriced``: nobody knows what it may cost."""
+
+
+class Booked(NamedTuple):
+    """What calls have cost, by the ledger."""
+
+    cost_pico: Pico
+    """Of those whose cost is known."""
+    unknown: int
+    """Those whose cost is not known: their process died, or the provider does not tell."""
+    unknown_pico: Pico | None
+    """What these have cost at most, which is what they held; ``None``: nothing bounds it."""
 
 
 class _Taken(Exception):  # noqa: N818 - not an error: another one was faster
@@ -83,6 +94,20 @@ class BulkUnits:
             "WHERE account = ? AND lane = 'batch' AND created_at >= ?", (account, since)
         )
 
+    def of_provider(self, provider: str, account: str, since: int) -> list[Unit]:
+        """The same for a provider of this name, also while it had another key."""
+        where = "WHERE (account = ? OR provider = ?) AND lane = 'batch' AND created_at >= ?"
+        return self._read(where, (account, provider, since))
+
+    def ordered(self, since: int) -> list[tuple[str, int]]:
+        """Providers that batches were ordered at, and since when: those made since then count."""
+        sql = (
+            "SELECT provider, MIN(created_at) FROM bulk_batches WHERE lane = 'batch'"
+            " AND send_no > 0 AND created_at >= ? GROUP BY provider ORDER BY provider"
+        )
+        with self._desk() as backend:
+            return [(name, int(first)) for name, first in list(backend.query(sql, (since,)))]
+
     def due(
         self, now: int, *, run_id: str | None = None, lane: Lane = "batch", limit: int = 100
     ) -> list[str]:
@@ -107,6 +132,17 @@ class BulkUnits:
         with self._desk() as backend:
             (found,) = next(backend.query(sql, (run_id, lane)))
         return None if found is None else int(found)
+
+    def refusals(self, run_id: str, kinds: Sequence[str]) -> list[str]:
+        """Errors of these kinds that ended units of a run, and that items still bear, each once."""
+        sql = (
+            "SELECT error FROM bulk_batches AS b WHERE run_id = ? AND error IS NOT NULL AND EXISTS"
+            " (SELECT 1 FROM bulk_items AS i WHERE i.work_id = b.work_id AND i.state = 3)"
+            " GROUP BY error ORDER BY MIN(created_at), error"
+        )
+        with self._desk() as backend:
+            found = [error for (error,) in list(backend.query(sql, (run_id,)))]
+        return [error for error in found if error.partition(":")[0] in kinds]
 
     # ---------------------------------------------------------------- leases
 
@@ -165,15 +201,22 @@ class BulkUnits:
                 (work_id,),
             )
 
-    def booked(self, run_id: str, tags: str) -> Pico:
-        """What calls with exactly these tags have cost by the ledger, as far as that is known."""
+    def booked(self, run_id: str, tags: str) -> Booked:
+        """What calls with exactly these tags have cost by the ledger, and may have cost at most."""
         sql = (
-            "SELECT s.cost_pico FROM attempts AS a"
-            " JOIN settlements AS s ON s.attempt_id = a.attempt_id"
-            " WHERE a.session_id = ? AND a.tags = ? AND s.cost_pico IS NOT NULL"
+            "SELECT a.hold_pico, s.cost_pico FROM attempts AS a"
+            " LEFT JOIN settlements AS s ON s.attempt_id = a.attempt_id"
+            " WHERE a.session_id = ? AND a.tags = ?"
         )
+        known = unknown = 0
+        most: Pico | None = 0
         with self._desk() as backend:
-            return sum(cost for (cost,) in backend.query(sql, (run_id, tags)))
+            for held, cost in backend.query(sql, (run_id, tags)):
+                known += cost or 0
+                if cost is None:
+                    unknown += 1
+                    most = None if held is None or most is None else most + held
+        return Booked(known, unknown, most)
 
     def committed(self, run_id: str) -> Pico:
         """What a run has spent, and holds for what is under way."""
@@ -184,7 +227,7 @@ class BulkUnits:
         # Summed here: SQLite's SUM ends at 9.2 million USD.
         own, run_id = ("", run_id) if unit is None else (unit.work_id, unit.run_id)
         rows = backend.query(
-            "SELECT COALESCE(cost_pico, hold_pico, 0) FROM bulk_batches"
+            "SELECT COALESCE(cost_pico, hold_pico, 0) + COALESCE(unknown_pico, 0) FROM bulk_batches"
             " WHERE run_id = ? AND reserved AND work_id <> ?",
             (run_id, own),
         )

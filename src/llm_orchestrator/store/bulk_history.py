@@ -40,7 +40,7 @@ class EstimateRow(msgspec.Struct, frozen=True, kw_only=True):
 
 _FIELDS = tuple(field.name for field in msgspec.structs.fields(EstimateRow))
 _SELECT = f"SELECT {', '.join(_FIELDS)} FROM bulk_estimates"  # noqa: S608 - our names
-_INSERT = (
+INSERT = (
     f"INSERT INTO bulk_estimates ({', '.join(_FIELDS)}) "  # noqa: S608 - our names
     f"VALUES ({', '.join('?' * len(_FIELDS))}) ON CONFLICT (run_id, task, provider, model) "
     "DO UPDATE SET task_digest = excluded.task_digest, items = excluded.items, "
@@ -71,7 +71,7 @@ class BulkHistory:
         """Note what is expected; the same model and task of a run again replaces it."""
         values = [msgspec.structs.astuple(row) for row in rows]
         with self._desk(together=True) as backend:
-            backend.execute_many(_INSERT, values)
+            backend.execute_many(INSERT, values)
 
     def conclude(self, run_id: str) -> list[EstimateRow]:
         """Note what came, by the items that were answered; all rows of the run."""

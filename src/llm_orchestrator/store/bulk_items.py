@@ -1,41 +1,41 @@
 """The items of runs: written by the million, read in pages, so that memory stays flat."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
-from llm_orchestrator.store.bulk_rows import ItemRow, ItemState, NewItem, Outcome
+from llm_orchestrator.store.bulk_rows import CUT, GONE, ItemRow, ItemState, NewItem, Outcome
 from llm_orchestrator.store.bulk_runs import Opens
 from llm_orchestrator.types.money import Pico
 
 CHUNK = 2000
 """Rows that are written or read at a time: others wait for the store no longer than for these."""
-GONE = "no longer in the input"
-"""The error of an item that was answered and whose row is gone: it is in no output."""
+_HERE = f"SUBSTR(digest, 1, 1) <> '{GONE}'"
 _FIELDS = tuple(field.name for field in msgspec.structs.fields(ItemRow))
 _SELECT = f"SELECT {', '.join(_FIELDS)} FROM bulk_items WHERE run_id = ?"  # noqa: S608 - our names
-_INSERT = (
-    "INSERT INTO bulk_items"
-    " (run_id, item_no, task, user_id, digest, row, state, error, provider, model)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
-)
+_NEW = ("run_id", *(field.name for field in msgspec.structs.fields(NewItem)))
+_PLAIN = 6
+"""So many of them are given for most items; to bind what is not takes as long as the rest."""
 _FINISH = (
     "UPDATE bulk_items SET state = ?, result = ?, error = ?, input_tokens = ?, output_tokens = ?,"
     " cache_read_tokens = ?, cost_pico = ?, repaired = (repaired OR ?)"
     " WHERE run_id = ? AND item_no = ? AND COALESCE(work_id, '') = ?"
 )
 """The unit is a condition, and no way to the row: by its index all of it would be read."""
-
-
-class Found(msgspec.Struct, frozen=True, gc=False):
-    """An item by its digest."""
-
-    item_no: int
-    task: str
-    user_id: str
-    state: int
+_OF = "FROM bulk_batches AS b WHERE b.work_id = bulk_items.work_id"
+_LANE = f"CASE WHEN work_id IS NOT NULL THEN (SELECT b.lane {_OF}) END"
+_CUT_AT = (
+    f"CASE WHEN SUBSTR(error, 1, {len(CUT)}) = '{CUT}'"
+    f" THEN COALESCE((SELECT b.max_tokens {_OF}), 0) END"
+)
+_AGAIN = (
+    "UPDATE bulk_items SET state = 0, round = round + 1,"
+    " repaired = (result IS NOT NULL AND NOT repaired"
+    " AND SUBSTR(COALESCE(error, ''), 1, 11) = 'OutputError')"
+)
+"""``repaired`` of those whose answer broke the schema says that it is to be repaired: once."""
 
 
 class Waiting(msgspec.Struct, frozen=True, gc=False):
@@ -48,6 +48,43 @@ class Waiting(msgspec.Struct, frozen=True, gc=False):
     round: int
     """How often they have failed."""
     count: int
+    lane: str | None = None
+    """In which they were the last time."""
+    cut_at: int | None = None
+    """So many tokens were too few for their answers; 0: those that are left out in a request."""
+
+
+class Failed(NamedTuple):
+    """Items of a unit that is over, which have failed and may succeed."""
+
+    task: str
+    provider: str
+    model: str
+    round: int
+    work_id: str
+    items: int
+    over_at: int
+    """Unix microseconds on the run's clock."""
+
+
+class Stayed(NamedTuple):
+    """Items that a unit has not answered, and that no other unit has taken."""
+
+    work_id: str
+    state: int
+    """Of `ItemState`: waiting, failed, or failed for good."""
+    round: int
+    items: int
+
+
+class Known(NamedTuple):
+    """An item by what it asks, and whom."""
+
+    item_no: int
+    digest: str
+    provider: str | None
+    model: str | None
+    state: int
 
 
 class Sums(msgspec.Struct, frozen=True, gc=False):
@@ -72,8 +109,10 @@ class BulkItems:
         rows, count = iter(items), 0
         while chunk := list(islice(rows, CHUNK)):
             values = [(run_id, *msgspec.structs.astuple(item)) for item in chunk]
+            if not any(any(value[_PLAIN:]) for value in values):
+                values = [value[:_PLAIN] for value in values]
             with self._desk(together=True) as backend:
-                count += backend.execute_many(_INSERT, values)
+                count += backend.execute_many(_insert(len(values[0])), values)
         return count
 
     def page(
@@ -90,12 +129,15 @@ class BulkItems:
         """The next items in order of their numbers; empty at the end."""
         where, parameters = _narrowed(states, task, work_id)
         if past is not None:
-            where += " AND round = ?"
+            where += f" AND round = ? AND {_HERE}"
             parameters.append(past.round)
-            where += " AND provider IS NULL" if past.provider is None else " AND provider = ?"
-            parameters += () if past.provider is None else (past.provider,)
-            where += "" if past.model is None else " AND model = ?"
-            parameters += () if past.model is None else (past.model,)
+        if past is not None and past.provider is None:
+            where += " AND provider IS NULL"
+        elif past is not None:
+            where += f" AND provider = ? AND model = ? AND COALESCE({_LANE}, '') = ?"
+            where += f" AND COALESCE({_CUT_AT}, -1) = ?"
+            cut_at = -1 if past.cut_at is None else past.cut_at
+            parameters += (past.provider, past.model, past.lane or "", cut_at)
         sql = f"{_SELECT}{where} AND item_no > ? ORDER BY item_no LIMIT ?"
         with self._desk() as backend:
             rows = list(backend.query(sql, (run_id, *parameters, after, limit)))
@@ -143,19 +185,29 @@ class BulkItems:
     def counts(self, run_id: str) -> dict[tuple[str, ItemState], int]:
         """How many there are of each task in each state; not those that the input lacks now."""
         sql = (
-            "SELECT task, state, COUNT(*) FROM bulk_items"
-            " WHERE run_id = ? AND COALESCE(error, '') <> ? GROUP BY task, state"
+            "SELECT task, state, COUNT(*) FROM bulk_items"  # noqa: S608 - our names
+            f" WHERE run_id = ? AND {_HERE} GROUP BY task, state"
         )
         with self._desk() as backend:
-            rows = list(backend.query(sql, (run_id, GONE)))
+            rows = list(backend.query(sql, (run_id,)))
         return {(task, ItemState(state)): count for task, state, count in rows}
+
+    def stayed(self, run_id: str) -> list[Stayed]:
+        """What was not answered and is in no other unit since, by its unit."""
+        sql = (
+            "SELECT work_id, state, round, COUNT(*) FROM bulk_items"  # noqa: S608 - our names
+            f" WHERE run_id = ? AND state IN (0, 3, 4) AND work_id IS NOT NULL AND {_HERE}"
+            " GROUP BY work_id, state, round"
+        )
+        with self._desk() as backend:
+            return [Stayed(*row) for row in list(backend.query(sql, (run_id,)))]
 
     def waiting(self, run_id: str) -> list[Waiting]:
         """What waits, by task and past."""
         sql = (
-            "SELECT task, provider, model, round, COUNT(*) FROM bulk_items"
-            " WHERE run_id = ? AND state = 0"
-            " GROUP BY task, provider, model, round ORDER BY 1, 2, 3, 4"
+            f"SELECT task, provider, model, round, COUNT(*), {_LANE} AS lane, {_CUT_AT} AS cut_at"  # noqa: S608
+            f" FROM bulk_items WHERE run_id = ? AND state = 0 AND {_HERE}"
+            " GROUP BY task, provider, model, round, lane, cut_at ORDER BY 1, 2, 3, 4, 6, 7"
         )
         with self._desk() as backend:
             rows = list(backend.query(sql, (run_id,)))
@@ -164,12 +216,12 @@ class BulkItems:
     def asked(self, run_id: str, task: str) -> dict[tuple[str, str], int]:
         """How many of a task went to whom, those aside that are no longer in the input."""
         sql = (
-            "SELECT provider, model, COUNT(*) FROM bulk_items WHERE run_id = ? AND task = ?"
-            " AND state IN (1, 2, 3, 4) AND provider IS NOT NULL AND COALESCE(error, '') <> ?"
+            "SELECT provider, model, COUNT(*) FROM bulk_items WHERE run_id = ? AND task = ?"  # noqa: S608
+            f" AND state IN (1, 2, 3, 4) AND provider IS NOT NULL AND {_HERE}"
             " GROUP BY provider, model"
         )
         with self._desk() as backend:
-            rows = list(backend.query(sql, (run_id, task, GONE)))
+            rows = list(backend.query(sql, (run_id, task)))
         return {(provider, model): count for provider, model, count in rows}
 
     def last(self, run_id: str) -> int:
@@ -179,16 +231,14 @@ class BulkItems:
             (number,) = next(backend.query(sql, (run_id,)))
         return int(number)
 
-    def known(self, run_id: str, digests: Sequence[str]) -> Mapping[str, Found]:
-        """The items that ask for the same, by digest: what is there needs not be asked again."""
-        marks = ", ".join("?" * len(digests))
+    def known(self, run_id: str, after: int = -1, limit: int = 10_000) -> list[Known]:
+        """What the next items ask, in order of their numbers; empty at the end."""
         sql = (
-            f"SELECT digest, item_no, task, user_id, state FROM bulk_items "  # noqa: S608
-            f"WHERE run_id = ? AND digest IN ({marks})"
+            f"SELECT item_no, LTRIM(digest, '{GONE}'), provider, model, state FROM bulk_items"  # noqa: S608
+            " WHERE run_id = ? AND item_no > ? ORDER BY item_no LIMIT ?"
         )
         with self._desk() as backend:
-            rows = list(backend.query(sql, (run_id, *digests))) if digests else []
-        return {digest: Found(*rest) for digest, *rest in rows}
+            return [Known(*row) for row in backend.query(sql, (run_id, after, limit))]
 
     def remove(self, run_id: str, numbers: Sequence[int]) -> int:
         """Forget items that nothing was asked for yet; how many."""
@@ -197,17 +247,23 @@ class BulkItems:
             return backend.execute_many(sql, [(run_id, number) for number in numbers])
 
     def gone(self, run_id: str, numbers: Sequence[int]) -> None:
-        """The input has no such rows any more: answers stay, marked; the rest is forgotten."""
+        """The input has no such rows now: what is paid stays, marked; the rest is forgotten."""
         self.remove(run_id, numbers)
-        sql = "UPDATE bulk_items SET error = ? WHERE run_id = ? AND item_no = ? AND state = 2"
+        sql = (
+            f"UPDATE bulk_items SET digest = '{GONE}' || digest"  # noqa: S608 - our names
+            f" WHERE run_id = ? AND item_no = ? AND {_HERE}"
+        )
         with self._desk(together=True) as backend:
-            backend.execute_many(sql, [(GONE, run_id, number) for number in numbers])
+            backend.execute_many(sql, [(run_id, number) for number in numbers])
 
     def back(self, run_id: str, numbers: Sequence[int]) -> None:
         """The input has these rows again."""
-        sql = "UPDATE bulk_items SET error = NULL WHERE run_id = ? AND item_no = ? AND error = ?"
+        sql = (
+            f"UPDATE bulk_items SET digest = LTRIM(digest, '{GONE}')"  # noqa: S608 - our names
+            f" WHERE run_id = ? AND item_no = ? AND NOT {_HERE}"
+        )
         with self._desk(together=True) as backend:
-            backend.execute_many(sql, [(run_id, number, GONE) for number in numbers])
+            backend.execute_many(sql, [(run_id, number) for number in numbers])
 
     def refuse(self, run_id: str, outcomes: Sequence[Outcome]) -> int:
         """Note why items that wait cannot be asked; how many."""
@@ -219,27 +275,34 @@ class BulkItems:
         with self._desk(together=True) as backend:
             return backend.execute_many(sql, rows)
 
-    def round(self, run_id: str) -> int:
-        """The round of retries that the run is in, from 0."""
-        sql = "SELECT COALESCE(MAX(round), 0) FROM bulk_items WHERE run_id = ?"
-        with self._desk() as backend:
-            (found,) = next(backend.query(sql, (run_id,)))
-        return int(found)
+    def failed(self, run_id: str, rounds: int) -> list[Failed]:
+        """What has failed, may succeed, and was asked again less than so often, by its unit.
 
-    def retry(self, run_id: str, states: Sequence[int] = (ItemState.RETRY,)) -> int:
-        """Let failed items wait again, for the next round; how many.
-
-        ``repaired`` of those whose answer broke the schema says that it is to be repaired: once.
+        Units that are not over are left out.
         """
-        marks = ", ".join("?" * len(states))
         sql = (
-            "UPDATE bulk_items SET state = 0, round = round + 1,"  # noqa: S608 - marks only
-            " repaired = (result IS NOT NULL AND NOT repaired"
-            " AND SUBSTR(COALESCE(error, ''), 1, 11) = 'OutputError')"
-            f" WHERE run_id = ? AND state IN ({marks})"
+            "SELECT i.task, i.provider, i.model, i.round, i.work_id, COUNT(*),"  # noqa: S608
+            " COALESCE(b.collected_at, b.ended_at, b.created_at) FROM bulk_items AS i"
+            " JOIN bulk_batches AS b ON b.work_id = i.work_id"
+            " WHERE i.run_id = ? AND i.state = 3 AND i.round < ?"
+            f" AND b.state IN ('collected', 'dropped') AND {_HERE}"
+            " GROUP BY i.task, i.provider, i.model, i.round, i.work_id, 7 ORDER BY 7, 5"
         )
         with self._desk() as backend:
-            return backend.execute(sql, (run_id, *states))
+            return [Failed(*row) for row in list(backend.query(sql, (run_id, rounds)))]
+
+    def again(self, run_id: str, failed: Iterable[Failed]) -> int:
+        """Let them wait again, for their next round, all in one go; how many."""
+        sql = f"{_AGAIN} WHERE run_id = ? AND work_id = ? AND round = ? AND state = 3 AND {_HERE}"
+        rows = [(run_id, one.work_id, one.round) for one in failed]
+        with self._desk(together=True) as backend:
+            return backend.execute_many(sql, rows)
+
+    def retry(self, run_id: str, states: Sequence[int] = (ItemState.RETRY,)) -> int:
+        """Let all failed items wait again, however often they were asked; how many."""
+        narrowed, _ = _narrowed(states, None, None)
+        with self._desk() as backend:
+            return backend.execute(f"{_AGAIN} WHERE run_id = ? AND {_HERE}{narrowed}", (run_id,))
 
     def finish(self, run_id: str, work_id: str, outcomes: Sequence[Outcome]) -> int:
         """Note what became of items that are still in this unit; how many.
@@ -275,6 +338,13 @@ class BulkItems:
             )
 
 
+def _insert(width: int) -> str:
+    return (
+        f"INSERT INTO bulk_items ({', '.join(_NEW[:width])})"  # noqa: S608 - our names
+        f" VALUES ({', '.join('?' * width)}) ON CONFLICT DO NOTHING"
+    )
+
+
 def _item(row: Sequence[Any]) -> ItemRow:
     *fields, repaired = row
     fields.append(bool(repaired))  # SQLite has numbers for it
@@ -285,9 +355,9 @@ def _narrowed(
     states: Sequence[int], task: str | None, work_id: str | None
 ) -> tuple[str, list[object]]:
     where, parameters = "", list[object]()
-    if states:
-        where += f" AND state IN ({', '.join('?' * len(states))})"
-        parameters += map(int, states)
+    if states:  # literal, or their indexes are not used
+        numbers = ", ".join(str(int(state)) for state in states)
+        where += f" AND state IN ({numbers})" if len(states) > 1 else f" AND state = {numbers}"
     if task is not None:
         where += " AND task = ?"
         parameters.append(task)

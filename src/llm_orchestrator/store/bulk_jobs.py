@@ -8,6 +8,8 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 
 from llm_orchestrator.store.backend import Backend
+from llm_orchestrator.store.bulk_history import INSERT as INSERT_ESTIMATE
+from llm_orchestrator.store.bulk_history import EstimateRow
 from llm_orchestrator.store.bulk_rows import NewItem, RunRow
 from llm_orchestrator.store.bulk_runs import INSERT as INSERT_RUN
 from llm_orchestrator.store.bulk_runs import Opens
@@ -159,10 +161,18 @@ class BulkJobs:
 
     # ---------------------------------------------------------------- runs
 
-    def place(self, run: RunRow, items: Sequence[tuple[str, NewItem]], *, at: int) -> int:
+    def place(
+        self,
+        run: RunRow,
+        items: Sequence[tuple[str, NewItem]],
+        expected: Sequence[EstimateRow] = (),
+        *,
+        at: int,
+    ) -> int:
         """Take jobs (by id) that still wait into a new run, each with its item; how many.
 
-        All of it or nothing: with none left, there is no run.
+        ``expected`` is what it will probably cost. All of it or nothing: with none left, there is
+        no run.
         """
         ids = [job_id for job_id, _ in items]
         with self._desk(together=True) as backend:
@@ -180,6 +190,9 @@ class BulkJobs:
                 return 0
             made = msgspec.structs.replace(run, items=len(kept))
             backend.execute(INSERT_RUN, msgspec.structs.astuple(made))
+            if expected:
+                values = [msgspec.structs.astuple(one) for one in expected]
+                backend.execute_many(INSERT_ESTIMATE, values)
             for some_items in _chunks(kept):
                 backend.execute_many(
                     "UPDATE bulk_jobs SET item_no = ? WHERE job_id = ?",

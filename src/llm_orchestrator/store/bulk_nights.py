@@ -49,25 +49,30 @@ class BulkNights:
             )
 
     def take_over(self, schedule: str, owner: str, seconds: float) -> Night | None:
-        """The night that a worker began and left when it died; ``None`` without one."""
+        """The night that a worker began and left when it died; ``None`` without one.
+
+        One that ``owner`` is still at is none: another thread of its process may ask.
+        """
         now = int(self._wall() * 1e6)
         unfinished = "schedule = ? AND ended_at IS NULL"
         with self._desk() as backend:
-            backend.execute(
+            if not backend.execute(
                 f"UPDATE bulk_nights SET owner = ?, owner_until = ? WHERE {unfinished}"  # noqa: S608
                 " AND (owner_until IS NULL OR owner_until < ?)",
                 (owner, now + int(seconds * 1e6), schedule, now),
-            )
+            ):
+                return None
             sql = f"{_SELECT} WHERE {unfinished} AND owner = ? ORDER BY local_date LIMIT 1"
             row = next(iter(list(backend.query(sql, (schedule, owner)))), None)
         return None if row is None else Night(*row)
 
     def end(self, schedule: str, local_date: str, *, at: int, jobs: int) -> None:
-        """All runs of the night are made."""
+        """All runs of the night are made; what another one has made of it is added."""
         with self._desk() as backend:
             backend.execute(
-                "UPDATE bulk_nights SET ended_at = ?, jobs = COALESCE(jobs, 0) + ?, owner = NULL,"
-                " owner_until = NULL WHERE schedule = ? AND local_date = ? AND ended_at IS NULL",
+                "UPDATE bulk_nights SET ended_at = COALESCE(ended_at, ?),"
+                " jobs = COALESCE(jobs, 0) + ?, owner = NULL, owner_until = NULL"
+                " WHERE schedule = ? AND local_date = ?",
                 (at, jobs, schedule, local_date),
             )
 

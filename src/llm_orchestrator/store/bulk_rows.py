@@ -25,6 +25,10 @@ Proof: TypeAlias = Literal["reply", "tag", "match", "rows"]
 OPEN: tuple[UnitState, ...] = ("prepared", "sending", "sent", "ended")
 """States of units that are not over."""
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+GONE = "-"
+"""How the digest of an item begins that is paid and no longer in the input: it is in no output."""
+CUT = "cut at max_tokens"
+"""How the error of an item begins whose answer was cut."""
 PREFIX = 6
 """Signs before the number in a custom id."""
 
@@ -70,8 +74,12 @@ class RunRow(msgspec.Struct, frozen=True, kw_only=True):
     user_id: str | None = None
     tags: str | None = None
 
+    def driven(self, now: float) -> bool:
+        """Whether somebody is at it; ``now``: unix seconds by the wall."""
+        return self.owner is not None and (self.owner_until or 0) >= now * 1e6
 
-class NewItem(msgspec.Struct, frozen=True, gc=False):
+
+class NewItem(msgspec.Struct, gc=False):
     """A row of the input for one task. ``row`` is JSON; ``digest`` is of all that is asked."""
 
     item_no: int
@@ -106,6 +114,11 @@ class ItemRow(msgspec.Struct, frozen=True, gc=False):
     cache_read_tokens: int | None
     cost_pico: Pico | None
     repaired: bool
+
+    @property
+    def gone(self) -> bool:
+        """Whether its row is no longer in the input."""
+        return self.digest.startswith(GONE)
 
 
 class Outcome(msgspec.Struct, gc=False):
@@ -153,6 +166,8 @@ class Unit(msgspec.Struct, frozen=True, kw_only=True):
     hours: int = 24
     count: int
     embeds: bool = False
+    max_tokens: int | None = None
+    """Its answers are cut to so many, by us; ``None``: as the task says, or the model."""
     reserved: bool = False
     done: int | None = None
     failed: int | None = None
@@ -170,6 +185,10 @@ class Unit(msgspec.Struct, frozen=True, kw_only=True):
     cost_pico: Pico | None = None
     """``None`` as long as nobody knows it; items have the parts that are known."""
     realtime_pico: Pico | None = None
+    unknown: int | None = None
+    """Calls of the online lane whose cost nobody knows; ``cost_pico`` is that of the others."""
+    unknown_pico: Pico | None = None
+    """What those may have cost at most."""
     input_tokens: int | None = None
     output_tokens: int | None = None
     owner: str | None = None

@@ -93,6 +93,13 @@ class BulkRuns:
                 (run_id, owner),
             )
 
+    def release_all(self, owner: str) -> None:
+        """End all leases of this owner."""
+        with self._desk() as backend:
+            backend.execute(
+                "UPDATE bulk_runs SET owner = NULL, owner_until = NULL WHERE owner = ?", (owner,)
+            )
+
     def unowned(self, states: Sequence[RunState], limit: int = 10) -> list[str]:
         """Runs in these states that nobody drives now, the most urgent first."""
         now = int(self._wall() * 1e6)

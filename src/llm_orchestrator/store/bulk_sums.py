@@ -21,6 +21,8 @@ class PaidUnit(msgspec.Struct, frozen=True, gc=False):
     realtime_pico: Pico | None
     booked_pico: Pico | None
     """Its cost in the ledger; ``None`` where it has none."""
+    booked_at: int
+    """When it began in the ledger, by which that counts; else as ``collected_at``."""
 
 
 class BatchSums(msgspec.Struct, frozen=True):
@@ -34,7 +36,9 @@ class BatchSums(msgspec.Struct, frozen=True):
 _PAID = (
     "SELECT b.work_id, b.run_id, r.name, b.task, b.provider,"
     " COALESCE(b.collected_at, b.ended_at, b.created_at), b.count, b.cost_pico, b.realtime_pico,"
-    " s.cost_pico FROM bulk_batches b LEFT JOIN bulk_runs r ON r.run_id = b.run_id"
+    " s.cost_pico, COALESCE(a.started_at, b.collected_at, b.ended_at, b.created_at)"
+    " FROM bulk_batches b LEFT JOIN bulk_runs r ON r.run_id = b.run_id"
+    " LEFT JOIN attempts a ON a.attempt_id = b.work_id"
     " LEFT JOIN settlements s ON s.attempt_id = b.work_id"
     " WHERE b.state = 'collected' AND b.lane = 'batch' ORDER BY 6, b.work_id"
 )

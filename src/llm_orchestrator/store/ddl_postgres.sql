@@ -284,9 +284,9 @@ CREATE TABLE bulk_items (
   PRIMARY KEY (run_id, item_no)
 );
 
-CREATE INDEX bulk_items_digest ON bulk_items (run_id, digest);
+CREATE INDEX bulk_items_failed ON bulk_items (run_id, item_no) WHERE state = 3;
 
-CREATE INDEX bulk_items_state ON bulk_items (run_id, state, item_no);
+CREATE INDEX bulk_items_waiting ON bulk_items (run_id, item_no) WHERE state = 0;
 
 CREATE INDEX bulk_items_work ON bulk_items (work_id);
 
@@ -317,6 +317,7 @@ CREATE TABLE bulk_batches (
   hours INTEGER DEFAULT 24 NOT NULL,
   count BIGINT NOT NULL,
   embeds BOOLEAN DEFAULT false NOT NULL,
+  max_tokens BIGINT,
   reserved BOOLEAN DEFAULT false NOT NULL,
   done BIGINT,
   failed BIGINT,
@@ -333,6 +334,8 @@ CREATE TABLE bulk_batches (
   hold_pico BIGINT,
   cost_pico BIGINT,
   realtime_pico BIGINT,
+  unknown BIGINT,
+  unknown_pico BIGINT,
   input_tokens BIGINT,
   output_tokens BIGINT,
   owner TEXT,
@@ -379,6 +382,16 @@ CREATE TABLE bulk_nights (
   owner_until BIGINT,
   jobs BIGINT,
   PRIMARY KEY (schedule, local_date)
+);
+
+CREATE TABLE bulk_upkeep (
+  name TEXT NOT NULL,
+  owner TEXT,
+  owner_until BIGINT,
+  done_real BIGINT,
+  done_at BIGINT,
+  told JSONB,
+  PRIMARY KEY (name)
 );
 
 CREATE TABLE bulk_alerts (

@@ -16,7 +16,7 @@ from llm_orchestrator.store.connect import connect, retire_dead
 from llm_orchestrator.store.outage import advice_for, reason_of
 from llm_orchestrator.store.rows import CallRow
 from llm_orchestrator.store.sift import write
-from llm_orchestrator.store.spill import drain
+from llm_orchestrator.store.spill import drain, waiting
 from llm_orchestrator.store.urls import Target, parse_url
 from llm_orchestrator.types.money import Pico, to_usd
 
@@ -265,6 +265,8 @@ def open_current(target: Target) -> Backend:
     except backend.errors as error:
         # Whoever may only read still gets a report; attempts of the dead then count as open.
         log.debug("the ledger could not be brought up to date: %s", reason_of(error, target))
+    if left := [str(path) for path in waiting(target)]:
+        log.warning("rows that wait in %s are not in the ledger yet", ", ".join(left))
     return backend
 
 

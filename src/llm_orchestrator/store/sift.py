@@ -6,7 +6,7 @@ import msgspec
 
 from llm_orchestrator.store.backend import Backend
 from llm_orchestrator.store.rows import AttemptRow, CallRow, Group, Row, SettlementRow
-from llm_orchestrator.store.spill import places
+from llm_orchestrator.store.spill import make_folder, places
 from llm_orchestrator.store.till import Till
 from llm_orchestrator.store.urls import Target
 
@@ -74,7 +74,7 @@ def _set_aside(target: Target, group: Group, error: Exception) -> None:
     for place in places(target):
         path = place.with_name(f"{place.name}.refused.jsonl")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(path.parent)
             with path.open("ab") as file:
                 file.write(line)
         except OSError:

@@ -5,6 +5,7 @@ import glob
 import hashlib
 import logging
 import os
+import stat
 import sys
 from collections.abc import Generator
 from io import BufferedReader
@@ -25,12 +26,47 @@ _decode = msgspec.json.Decoder(Group).decode
 
 
 def places(target: Target) -> list[Path]:
-    """Path prefixes of the target's spill files, the best first."""
+    """Path prefixes of the target's spill files, the best first.
+
+    The last one is for a disk that is full: temporary files often lie on another.
+    """
     mark = hashlib.sha256(target.shown.encode()).hexdigest()[:12]
     if target.kind == "sqlite":
         path = Path(target.place)
-        return [path, data_dir() / f"{path.stem}-{mark}{path.suffix}"]
-    return [data_dir() / f"postgres-{mark}"]
+        name = f"{path.stem}-{mark}{path.suffix}"
+        found = [path, data_dir() / name]
+    else:
+        name = f"postgres-{mark}"
+        found = [data_dir() / name]
+    temporary = _temporary()
+    return found if temporary is None else [*found, temporary / name]
+
+
+def _temporary() -> Path | None:
+    """Our folder among the temporary files; None where there is none."""
+    if sys.platform == "win32":
+        return None
+    return Path(os.environ.get("TMPDIR") or "/tmp") / f"llmo-{os.geteuid()}"  # noqa: S108 - see _ours
+
+
+def _ours(folder: Path) -> bool:
+    """Whether a folder is ours alone: among the temporary files, anybody may make one."""
+    try:
+        found = folder.lstat()
+    except OSError:
+        return False
+    ours = stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid()
+    return ours and not found.st_mode & 0o077
+
+
+def make_folder(folder: Path) -> None:
+    """See that the folder is there; raises `OSError` when it cannot be, or is not ours."""
+    if folder != _temporary():
+        folder.mkdir(parents=True, exist_ok=True)
+        return
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if not _ours(folder):
+        raise PermissionError(f"{folder} belongs to somebody else")
 
 
 class Spill:
@@ -57,13 +93,15 @@ class Spill:
             failed = self.path
         for place in places(self._target):
             path = place.with_name(place.name + self._name)
-            if path != failed and self._open(path) and self._write(line):
-                return True
+            if path != failed and self._open(path):
+                if self._write(line):
+                    return True
+                self._drop(path)
         return False
 
     def _open(self, path: Path) -> bool:
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(path.parent)
             file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         except OSError:
             return False
@@ -83,6 +121,15 @@ class Spill:
             whole = False
         self._torn = not whole
         return whole
+
+    def _drop(self, path: Path) -> None:
+        """Give a file up that took nothing, and remove it if nothing is in it."""
+        assert self._file is not None  # noqa: S101 - for the type checker
+        with contextlib.suppress(OSError):
+            if os.fstat(self._file).st_size == 0:
+                path.unlink()
+        self.close()
+        self.path = None
 
     def close(self) -> None:
         """Give the file up, so that another process may take it over."""
@@ -107,12 +154,19 @@ def drain(target: Target) -> Generator[Group]:
     A file is removed once the caller asks for the group after its last one: until then the rows
     are in both places, and writing them twice does no harm.
     """
+    for path in waiting(target):
+        with contextlib.suppress(OSError), path.open("rb") as file:
+            if _lock(file.fileno()):
+                yield from _groups(file, path)
+                path.unlink(missing_ok=True)
+
+
+def waiting(target: Target) -> Generator[Path]:
+    """The spill files of the target, of whatever process."""
     for place in places(target):
-        for path in sorted(place.parent.glob(f"{glob.escape(place.name)}.spill-*.jsonl")):
-            with contextlib.suppress(OSError), path.open("rb") as file:
-                if _lock(file.fileno()):
-                    yield from _groups(file, path)
-                    path.unlink(missing_ok=True)
+        if place.parent == _temporary() and not _ours(place.parent):
+            continue
+        yield from sorted(place.parent.glob(f"{glob.escape(place.name)}.spill-*.jsonl"))
 
 
 def _groups(file: BufferedReader, path: Path) -> Generator[Group]:

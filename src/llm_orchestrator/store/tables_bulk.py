@@ -29,6 +29,11 @@ def _no(name: str) -> Column[bool]:
     return Column(name, Boolean, nullable=False, server_default=text("false"))
 
 
+def _where(name: str, condition: str, *columns: str) -> Index:
+    where = text(condition)
+    return Index(name, *columns, sqlite_where=where, postgresql_where=where)
+
+
 bulk_runs = Table(
     "bulk_runs",
     metadata,
@@ -81,14 +86,16 @@ bulk_items = Table(
     _int("cache_read_tokens"),
     _int("cost_pico"),
     _no("repaired"),
-    Index("bulk_items_state", "run_id", "state", "item_no"),
+    _where("bulk_items_failed", "state = 3", "run_id", "item_no"),
+    _where("bulk_items_waiting", "state = 0", "run_id", "item_no"),
     Index("bulk_items_work", "work_id"),
-    Index("bulk_items_digest", "run_id", "digest"),
 )
 """``state``: 0 waiting, 1 sent, 2 done, 3 failed but may succeed, 4 failed for good, 5 rejected.
 
 ``user_id`` is the row's own id, ``row`` its input as JSON, ``result`` the answer as JSON.
-``digest`` is of the task and the row: what has the same one is never paid twice in a run.
+``digest`` is of the task and the row: what has the same one is never paid twice in a run, or, where
+every row is asked of several, by the same ``provider`` and ``model``. It begins with a ``-`` where
+the row is no longer in the input.
 ``work_id`` is the batch or chunk that it is in, where its custom id is the unit's prefix and
 ``item_no`` in base 36. Tokens and cost are those of its last unit; units have the sums.
 """
@@ -122,6 +129,7 @@ bulk_batches = Table(
     _small("hours", 24),
     _int("count", null=False),
     _no("embeds"),
+    _int("max_tokens"),
     _no("reserved"),
     _int("done"),
     _int("failed"),
@@ -138,6 +146,8 @@ bulk_batches = Table(
     _int("hold_pico"),
     _int("cost_pico"),
     _int("realtime_pico"),
+    _int("unknown"),
+    _int("unknown_pico"),
     _int("input_tokens"),
     _int("output_tokens"),
     _text("owner"),
@@ -157,8 +167,10 @@ tag is being sent: one at a time. ``prefix`` begins its custom ids, ``path`` is 
 the folder of whoever works at it. ``proof`` says why ``batch_id`` is ours: the ``reply`` to our
 call, its ``tag``, the ids in its ``rows``, or as yet only that it ``match``-es. ``past`` is a JSON
 list of batches that turned out not to be it. ``reserved``: its hold counts under the run's cap.
-``strange`` counts results that nobody asked for. ``realtime_pico`` is what the same tokens would
-have cost in real time: savings are proven by it.
+``strange`` counts results that nobody asked for. ``max_tokens`` is what answers are cut to, so that
+the cap pays for them. ``unknown`` counts calls of the online lane whose cost nobody knows, as their
+process died; they cost ``unknown_pico`` at most, ``cost_pico`` is that of the others.
+``realtime_pico`` is what the same tokens would have cost in real time: savings are proven by it.
 """
 
 bulk_jobs = Table(
@@ -196,6 +208,22 @@ bulk_nights = Table(
 """Nights that were run: one row each, so that none runs twice, also when clocks change.
 
 ``owner`` and ``owner_until`` are the lease of who makes the runs; ``jobs`` is how many went out.
+"""
+
+bulk_upkeep = Table(
+    "bulk_upkeep",
+    metadata,
+    _text("name", key=True),
+    _text("owner"),
+    _int("owner_until"),
+    _int("done_real"),
+    _int("done_at"),
+    Column("told", JSON),
+)
+"""What workers do now and then, once for all of them: audits, and files that are left over.
+
+``owner`` and ``owner_until`` are the lease of who is at it. ``done_real`` is on the wall's clock,
+``done_at`` on that of the runs; ``told`` is what was found.
 """
 
 bulk_alerts = Table(

@@ -153,8 +153,8 @@ class BatchStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     @property
     def crowded(self) -> bool:
         """Whether it failed only because too much was waiting: later it may be created again."""
-        told = self.error_code in _CROWDED or "enqueued token" in (self.error or "")
-        return self.state is BatchState.FAILED and told
+        told = self.error_code in _CROWDED or "enqueued token" in (self.error or "").lower()
+        return self.state is BatchState.FAILED and told and not self.completed
 
 
 class BatchOutput(msgspec.Struct, frozen=True):
@@ -219,6 +219,8 @@ class BatchWire(msgspec.Struct, frozen=True, kw_only=True):
     """Hours that may be asked for as the longest time, the least first."""
     page: int = 100
     """Batches on one page of the list; 0 when it has no pages."""
+    inline: bool = False
+    """Whether the rows go out with the creation itself, without an upload before."""
     cancels: bool = True
     """Whether a batch can be cancelled."""
     keeps: bool = True

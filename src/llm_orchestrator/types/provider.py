@@ -16,6 +16,9 @@ Auth: TypeAlias = Literal[
 """How a call proves who sends it: a key in a header, or credentials that expire (the last two
 before ``none``), which a key set by hand replaces as a bearer token."""
 
+DialectName: TypeAlias = Literal["openai", "responses", "anthropic", "gemini", "bedrock", "cohere"]
+"""The wires that there are, one room of ``dialects`` each."""
+
 
 class Quirks(msgspec.Struct, frozen=True, kw_only=True):
     """Where a server differs from its dialect; a dialect reads only the ones it knows."""

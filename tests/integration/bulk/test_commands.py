@@ -105,6 +105,31 @@ def test_run_tells_what_came_of_it(command: Command, sim: Simulator, tmp_path: P
     assert (code, "Merged 120 rows into 120" in out) == (0, True)
 
 
+def test_results_that_nobody_asked_for_are_counted_and_named(
+    command: Command, sim: Simulator, tmp_path: Path
+) -> None:
+    sim.add_fault(fault="unknown-ids", share=0.5)
+    code, _, err = finished(command(*words(sim)))
+    assert code == 0, err
+    told = "60 results that nobody asked for, or that cannot be read: strange.jsonl"
+    assert told in err
+    summary = json.loads((tmp_path / "out/processing_summary.json").read_bytes())
+    assert (summary["strange"], summary["strange_file"]) == (60, "strange.jsonl")
+    assert "strange.jsonl" in summary["files"]
+    lines = (tmp_path / "out/strange.jsonl").read_text("utf-8").splitlines()
+    assert len(lines) == 60
+    assert all(json.loads(line)["text"] and json.loads(line)["output_tokens"] for line in lines)
+    code, _, err = finished(command("report", "out"))
+    assert (code, told in err) == (0, True)
+    for path in tmp_path.rglob("w*.strange.jsonl"):  # as if another machine had read them
+        path.unlink()
+    code, _, err = finished(command("results", "out", "--out", "elsewhere"))
+    assert code == 0, err
+    (line,) = (tmp_path / "elsewhere/strange.jsonl").read_text("utf-8").splitlines()
+    assert json.loads(line)["results"] == 60
+    assert json.loads(line)["on_another_machine"].endswith(".strange.jsonl")
+
+
 async def test_a_killed_run_goes_on_and_pays_once(
     command: Command, sim: Simulator, tmp_path: Path
 ) -> None:
@@ -117,6 +142,45 @@ async def test_a_killed_run_goes_on_and_pays_once(
     assert code == 0, err
     assert len(answers(tmp_path)) == 120
     assert len(sim.batches()["batches"]) == 1
+
+
+async def test_a_run_whose_process_died_is_said_to_be_alone(
+    command: Command, sim: Simulator, tmp_path: Path
+) -> None:
+    sim.set_batches(queue=36_000_000)
+    first = command(*words(sim))
+    await until(lambda: sim.batches()["batches"])
+    watching = command("watch", "out", "--clock", sim.url)
+    code, out, err = finished(command("status", "out"))
+    assert (code, "nobody is at it" in err) == (0, False), err
+    assert watching.poll() is None
+    first.send_signal(signal.SIGKILL)
+    finished(first)
+    code, out, err = finished(watching)
+    assert (code, " running: 0 of 120 answers" in out) == (4, True), err
+    assert "running, and nobody is at it: the same `llmo bulk run`, `llmo bulk resume run_" in err
+    assert "The results are in" not in err
+    code, _, err = finished(command("status", "out"))
+    assert (code, "running, and nobody is at it" in err) == (0, True), err
+    code, out, _ = finished(command("watch", "out", "--json"))
+    assert (code, json.loads(out)["driven"]) == (4, False)
+
+
+async def test_a_run_that_died_while_it_read_is_said_to_be_alone(
+    command: Command, sim: Simulator, tmp_path: Path
+) -> None:
+    pipe = tmp_path / "pipe.csv"
+    os.mkfifo(pipe)
+    given = ("--task", "task.yaml", "--models", "gpt-4o-mini", "--name", "read", "--clock", sim.url)
+    first = command("run", "pipe.csv", *given)
+    with pipe.open("w") as rows:  # opened once it is read, which nobody ends
+        rows.write("video_id,text\n")
+        rows.flush()
+        first.send_signal(signal.SIGKILL)
+        finished(first)
+    code, _, err = finished(command("watch", "read", "--clock", sim.url))
+    assert code == 4
+    assert "loading, and nobody is at it: its input was not read to the end; the same" in err
 
 
 async def test_a_run_that_is_asked_to_end_goes_on_the_next_time(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from llm_orchestrator.bulk.building import Plan, rewrite
+from llm_orchestrator.bulk.batches.building import Plan, rewrite
 from llm_orchestrator.errors import StoreError
 from llm_orchestrator.simulator import Simulator
 from llm_orchestrator.store.bulk_rows import ItemState, Unit

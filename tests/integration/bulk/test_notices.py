@@ -11,8 +11,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from llm_orchestrator.bulk import alerts, callbacks
-from llm_orchestrator.bulk.savings import savings
+from llm_orchestrator.bulk.output.savings import savings
+from llm_orchestrator.bulk.queue import alerts, callbacks
 from llm_orchestrator.engine.notify import Notice, Notifier
 from llm_orchestrator.errors import InvalidRequestError
 from llm_orchestrator.store.bulk import BulkStore

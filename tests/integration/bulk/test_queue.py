@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from llm_orchestrator.bulk import BatchJobType, BatchProcessor, BatchProvider
-from llm_orchestrator.bulk.placing import Placing
+from llm_orchestrator.bulk.output import summary
+from llm_orchestrator.bulk.queue.placing import Placing
 from llm_orchestrator.errors import InvalidRequestError, ModelNotFoundError
 from llm_orchestrator.simulator import Simulator
 from llm_orchestrator.store.bulk_jobs import JobOutcome
@@ -107,6 +108,28 @@ async def test_templates_and_vectors_and_models_go_their_ways(batch: BatchProces
     assert (metrics["completed_jobs"], metrics["success_rate"]) == (2, 1.0)
     assert (await batch.get_cost_savings())["proven"] is True
     assert await batch.get_alerts() == []
+
+
+async def test_what_was_expected_stands_beside_what_came_and_teaches(
+    batch: BatchProcessor, sim: Simulator
+) -> None:
+    async def run(job_type: str = "my_type") -> dict[str, Any]:
+        for number in range(12):
+            await batch.queue_job(job_type, "openai", ask(f"Tell me of lighthouse {number}."))
+        batch_id = await batch.process_batch(job_type, "openai")
+        assert batch_id is not None
+        await ended(batch, batch_id)
+        (told,) = (await summary.report(batch.store, batch_id)).as_dict()["estimate_vs_actual"]
+        assert (told["task"], told["model"]) == (job_type, "gpt-4o")
+        assert (told["items"], told["actual_items"]) == (12, 12)
+        return dict(told)
+
+    first, second, other = await run(), await run(), await run("other_type")
+    costs = [one["actual_usd"] for one in (first, second, other)]
+    assert sum(costs) == Decimal(sim.batches()["cost_pico"]).scaleb(-12)
+    errors = [abs(one["expected_usd"] - one["actual_usd"]) for one in (first, second)]
+    assert errors[1] < errors[0] / 5
+    assert other["expected_usd"] == first["expected_usd"], "each type learns for itself"
 
 
 async def test_ten_comes_first_and_one_last(batch: BatchProcessor) -> None:

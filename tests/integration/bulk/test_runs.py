@@ -221,6 +221,14 @@ def test_a_batch_that_will_miss_the_deadline_is_given_up(
     assert len(ids(tmp_path / "out/consolidated/all_analysis.json")) == 120
 
 
+def test_a_deadline_that_has_passed_is_said_to_have_passed(start: Start) -> None:
+    run = start(posts(4), deadline="1s")  # less than it takes to read the input, at this speed
+    assert run.wait() == "completed"
+    told = [one["why"] for one in run.report().decisions if "deadline" in one["why"]]
+    assert told[0].startswith("the deadline has passed before all was done: by what is known it")
+    assert not any("the deadline is in" in why for why in told)
+
+
 def test_items_of_an_expired_batch_are_asked_again(start: Start, sim: Simulator) -> None:
     sim.set_batches(queue=0, item=10, window=300)
     run = start(posts(120))

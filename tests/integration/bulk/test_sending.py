@@ -5,23 +5,29 @@ import asyncio
 import msgspec
 import pytest
 
-from llm_orchestrator.bulk import submit
-from llm_orchestrator.bulk.hands import rows_of
+from llm_orchestrator.bulk.batches import submit
+from llm_orchestrator.bulk.batches.hands import rows_of
 from llm_orchestrator.config.bulk import BulkSettings
 from llm_orchestrator.dialects.batch import Exchange, room
 from llm_orchestrator.simulator import Simulator
 from llm_orchestrator.store.bulk_rows import ItemState, Unit
 from llm_orchestrator.types.batch import BatchOrder, BatchStatus
 from llm_orchestrator.types.provider import Candidate
+from tests.integration.batching import UNPRICED
 from tests.integration.bulk.conftest import Open
-from tests.integration.bulk.world import QUICK, World
+from tests.integration.bulk.world import HOUR, QUICK, World, sections
 from tests.waiting import until
 
 LOST = ("lost-reply", "lost-reply-reset", "error-after-accept")
 PROOFS = {
     "openai": "tag",
+    "azure": "tag",
+    "cohere": "tag",
+    "deepinfra": "tag",
     "gemini": "tag",
+    "groq": "tag",
     "mistral": "tag",
+    "vertex": "tag",
     "together": "tag",
     "anthropic": "rows",
     "openrouter": "rows",
@@ -48,7 +54,19 @@ async def test_a_lost_reply_is_found_again(at: Open, sim: Simulator, name: str, 
     found = await world.unit(unit.work_id)
     assert (found.state, found.done, found.proof) == ("collected", 120, PROOFS[name])
     assert sim.batches()["accepted"] == 1
-    assert found.cost_pico == world.billed()
+    assert found.cost_pico == (None if name in UNPRICED else world.billed())
+
+
+async def test_what_is_safe_to_send_again_is_not_sent_without_end(at: Open, sim: Simulator) -> None:
+    world = at("bedrock")
+    sim.add_fault(fault="error-after-accept", count=3)
+    unit = await one(world, "bedrock")
+    poll = world.works.hands.settings.poll
+    assert [await world.works.advance(unit.work_id) for _ in range(4)] == [0.0, poll, poll, 0.0]
+    await world.finish(unit.work_id)
+    found = await world.unit(unit.work_id)
+    assert (found.done, found.send_no) == (120, 4)
+    assert sim.batches()["accepted"] == 1
 
 
 @pytest.mark.parametrize("name", ["openai", "anthropic", "together", "perplexity"])
@@ -111,6 +129,20 @@ async def test_what_is_refused_for_good_gives_its_items_back(
     (again,) = await world.units("openai", range(5))
     await world.finish(again.work_id)
     assert await world.counts() == {ItemState.DONE: 5}
+
+
+async def test_an_error_that_comes_again_is_said_once(
+    at: Open, sim: Simulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    world = at("openai")
+    unit = await one(world, "openai")
+    await world.works.advance(unit.work_id)
+    sim.add_fault(fault="status", status=401, on="poll", count=4)
+    for _ in range(4):
+        await world.works.advance(unit.work_id)
+    assert "AuthenticationError" in ((await world.unit(unit.work_id)).error or "")
+    assert len([one for one in caplog.records if unit.work_id in one.getMessage()]) == 1
+    await world.finish(unit.work_id)
 
 
 async def test_who_comes_back_too_late_ends_the_second_batch(at: Open, sim: Simulator) -> None:
@@ -199,6 +231,18 @@ async def test_a_second_batch_that_ends_already_is_not_taken(at: Open, sim: Simu
     assert sim.paid_twice()["items"] == 0
 
 
+@pytest.mark.parametrize("name", ["gemini", "mistral", "together"])
+async def test_a_batch_that_is_listed_twice_is_one(at: Open, sim: Simulator, name: str) -> None:
+    world = at(name, settings=NEVER)
+    sim.set_batches(queue=3600)
+    sim.add_fault(fault="lost-reply", count=1)
+    sim.add_fault(fault="doubled-list")
+    unit = await one(world, name)
+    await world.finish(unit.work_id, hours=0.5)
+    assert (await world.unit(unit.work_id)).done == 120
+    assert [row["state"] for row in sim.batches()["batches"]] == ["completed"]
+
+
 async def again(world: World, unit: Unit) -> tuple[Exchange[BatchStatus], Candidate]:
     """The creation of a unit's batch, once more."""
     unit = await world.unit(unit.work_id)
@@ -256,6 +300,17 @@ async def test_where_two_match_it_waits_and_looks_at_the_rows(at: Open, sim: Sim
     assert sim.batches()["accepted"] == 2
 
 
+async def test_a_model_may_be_listed_by_another_name(at: Open, sim: Simulator) -> None:
+    world = at("openrouter")
+    sim.add_fault(fault="lost-reply", count=1)
+    await world.run(count=12)
+    dated = "anthropic/claude-3.5-haiku-20241022"
+    (unit,) = await world.units("openrouter", range(12), model=dated)
+    await world.finish(unit.work_id)
+    assert (await world.unit(unit.work_id)).done == 12
+    assert [row["model"] for row in sim.batches()["batches"]] == ["anthropic/claude-3.5-haiku"]
+
+
 async def test_a_batch_that_was_mistaken_for_ours_is_let_go(at: Open, sim: Simulator) -> None:
     world = at("anthropic")
     sim.set_batches(queue=600)
@@ -281,6 +336,25 @@ async def test_a_batch_that_was_mistaken_for_ours_is_let_go(at: Open, sim: Simul
 
 
 # ------------------------------------------------------------------ no room
+
+
+async def test_what_may_be_enqueued_is_kept_to_where_it_is_told(at: Open, sim: Simulator) -> None:
+    section = sections(sim, ["openai"])
+    section["openai"]["batch"] = {"limits": {"enqueued": 1500}}
+    world = at("openai", providers=section)
+    sim.set_batches(queue=HOUR)
+    await world.run(count=40)
+    first, second = await world.units("openai", range(40), most=20)
+    assert 750 < (first.input_tokens or 0) <= 1500
+    for unit in (first, second, second):
+        await world.works.advance(unit.work_id)
+    assert [(await world.unit(one.work_id)).state for one in (first, second)] == [
+        "sent",
+        "prepared",
+    ]
+    await world.finish(first.work_id, second.work_id, hours=0.5)
+    assert await world.counts() == {ItemState.DONE: 40}
+    assert {(await world.unit(one.work_id)).send_no for one in (first, second)} == {1}
 
 
 @pytest.mark.parametrize("name", ["openai", "gemini", "mistral", "together", "perplexity"])

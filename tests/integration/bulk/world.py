@@ -5,10 +5,10 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from llm_orchestrator.bulk.building import Plan, build
+from llm_orchestrator.bulk.batches.building import Plan, build
+from llm_orchestrator.bulk.batches.hands import Judge
+from llm_orchestrator.bulk.batches.works import Works
 from llm_orchestrator.bulk.clock import Clock, SimulatedClock
-from llm_orchestrator.bulk.hands import Judge
-from llm_orchestrator.bulk.works import Works
 from llm_orchestrator.config import load
 from llm_orchestrator.config.bulk import BulkSettings
 from llm_orchestrator.engine.build import build as build_runtime

@@ -109,7 +109,7 @@ def test_the_library_does_the_same(config: Path, files: Path) -> None:
         )
         with pytest.raises(BudgetError):
             orchestrator.estimate_bulk(rows, task=files / "task.yaml", max_cost="0.000001")
-        with pytest.raises(InvalidRequestError, match="rows has no rows"):
+        with pytest.raises(InvalidRequestError, match="the input has no rows"):
             orchestrator.estimate_bulk([], task=files / "task.yaml")
     assert found.estimate.exact
     assert found.plan.shares[0].items == 120

@@ -95,6 +95,42 @@ def test_mistakes_are_named(llmo: Run, config: Path, words: tuple[str, ...], hin
     assert hint in done.stderr
 
 
+def test_a_model_that_nobody_knows_is_refused_at_once(
+    llmo: Run, config: Path, tmp_path: Path
+) -> None:
+    text = config.read_text().replace(
+        "providers:\n",
+        'providers:\n  mine: {dialect: openai, base_url: "http://127.0.0.1:9/v1", api_key: k}\n',
+    )
+    config.write_text(text)
+
+    def add(model: str, provider: str = "openai") -> "subprocess.CompletedProcess[str]":
+        named = ("--job-type", "creative_scoring", "--provider", provider)
+        return llmo("queue", "add", json.dumps({**JOB, "model": model}), *named)
+
+    done = add("haiku-claude", "anthropic")
+    assert done.returncode == 2
+    assert "data.model: no model is called 'haiku-claude'; did you mean claude-" in done.stderr
+    assert "anthropic/haiku-claude if it is new there" in done.stderr
+    lines = [{"data": JOB}, {"data": {**JOB, "model": "zzz"}}]
+    (tmp_path / "jobs.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    named = ("--job-type", "t", "--provider", "openai")
+    done = llmo("queue", "add", "--file", "jobs.jsonl", *named)
+    assert done.returncode == 2
+    assert "job 1: data.model: no model is called 'zzz'. Write openai/zzz" in done.stderr
+    assert llmo("queue", "list").stderr == "No jobs.\n"
+    # What may be there is taken: by its name, its maker, or the user's own server.
+    for model, provider in (
+        ("openai/zzz", "openai"),
+        ("gpt-9", "openai"),
+        ("llama-3.3-70b-versatile", "groq"),
+        ("zzz", "mine"),
+        ("my-deployment", "azure"),
+    ):
+        done = add(model, provider)
+        assert done.returncode == 0, (model, done.stderr)
+
+
 def test_the_environment_alone_starts_a_worker(tmp_path: Path, sim: Simulator, llmo: Run) -> None:
     env = {
         **os.environ,
@@ -115,6 +151,9 @@ def test_the_environment_alone_starts_a_worker(tmp_path: Path, sim: Simulator, l
         end = time.monotonic() + 60
         while said(llmo("queue", "stats", "--json", env=env))["total_queued"]:
             assert time.monotonic() < end, "nobody has taken the job"
+        while not said(llmo("scheduler", "status", "--json", env=env))["audit"]["at"]:
+            assert time.monotonic() < end, "nothing was audited"
+        assert "\naudited: " in llmo("scheduler", "status", env=env).stdout
         worker.send_signal(signal.SIGTERM)
         assert worker.wait(30) == 0
     finally:
@@ -123,3 +162,31 @@ def test_the_environment_alone_starts_a_worker(tmp_path: Path, sim: Simulator, l
         worker.wait()
         assert worker.stderr is not None
         worker.stderr.close()
+
+
+def test_jobs_are_found_by_every_name_and_failures_are_told(
+    llmo: Run, config: Path, sim: Simulator
+) -> None:
+    named = ("--job-type", "creative_scoring")
+    bad = {**JOB, "model": "gpt-4o+fault=content-filter"}
+    assert llmo("queue", "list").stderr == "No jobs.\n"
+    for provider, data in (("claude", {"script": "Buy!"}), ("openai", bad)):
+        done = llmo("queue", "add", json.dumps(data), *named, "--provider", provider)
+        assert done.returncode == 0, done.stderr
+    (found,) = said(llmo("queue", "list", "--provider", "claude", "--json"))
+    assert found["provider"] == "anthropic"
+    done = llmo("scheduler", "run-now", "--clock", sim.url)
+    assert done.returncode == 4
+    assert "1 job failed; `llmo queue list --state failed` says why" in done.stderr
+    assert "ContentFilterError" in llmo("queue", "list", "--state", "failed").stdout
+    assert llmo("queue", "list", "--limit", "0").returncode == 2
+
+
+def test_jobs_that_have_to_wait_are_not_called_nothing(
+    llmo: Run, config: Path, sim: Simulator
+) -> None:
+    add = ("queue", "add", json.dumps({"script": "Buy!"}), "--job-type", "creative_scoring")
+    assert llmo(*add, "--provider", "groq").returncode == 0
+    done = llmo("scheduler", "run-now", "--clock", sim.url)
+    assert "no API key" in done.stderr
+    assert "1 job waiting; none can be run now." in done.stderr

@@ -108,7 +108,9 @@ class TestAnswer:
         reply = json.loads(done.stdout, parse_float=str)
         bill = sim.ledger()["rows"][-1]
         assert reply["cost_usd"] == str(bill["cost_usd"]), bill
-        assert "e-" not in done.stdout.lower().split('"content"')[0]
+        amounts = json.loads(done.stdout, parse_float=str, parse_int=str)
+        assert "e" not in amounts["cost_usd"].lower()
+        assert "e" not in amounts["attempts"][0]["cost_usd"].lower()
         assert reply["provider"] == "openai"
         assert reply["attempts"][0]["status"] == "ok"
         assert reply["finish_reason"] == "length"
@@ -124,6 +126,26 @@ class TestAnswer:
         answer, _, result = done.stdout.partition("\n{")
         assert json.loads(f"{{{result}")["content"] == answer
         assert "cannot save to /dev/full" in done.stderr
+
+    @pytest.mark.parametrize("how", [[], ["--stream"], ["--json"]])
+    def test_an_answer_that_stdout_does_not_take_is_on_stderr(
+        self, llmo: Run, tmp_path: Path, how: list[str]
+    ) -> None:
+        with Path("/dev/full").open("w") as full:
+            done = subprocess.run(
+                [LLMO, "run", "hi", "-o", "kept.json", *how],
+                stdout=full,
+                stderr=subprocess.PIPE,
+                cwd=tmp_path,
+                text=True,
+                check=False,
+            )
+        assert done.returncode == 4
+        assert "cannot write the answer: No space left on device" in done.stderr
+        answer = json.loads((tmp_path / "kept.json").read_text())["content"]
+        assert done.stderr.count(answer) == (2 if "--json" in how else 1)
+        assert "Traceback" not in done.stderr
+        assert "Exception" not in done.stderr
 
     def test_a_stream_prints_the_same_words(self, llmo: Run) -> None:
         plain = llmo("run", "-p", "What is a ledger?")
@@ -209,6 +231,21 @@ class TestFailures:
         done = llmo("run", "hi", "-v", "--provider", "openai", "-m", "gpt-4o+fault=server-error")
         assert done.returncode == 1
         assert "attempt 3: openai/gpt-4o+fault=server-error: ServerError (500)" in done.stderr
+
+    def test_who_else_was_asked_is_told(self, llmo: Run, sim: Simulator) -> None:
+        sim.add_fault(fault="server-error")
+        told = error_of(llmo("run", "hi", "-m", "gpt-4o"), 1)
+        assert "Asked in vain: openai/gpt-4o, " in told
+        assert ", anthropic/claude-" in told
+        assert " requests; -v tells of each)" in told
+
+    def test_a_warning_of_the_ledger_looks_like_all_others(
+        self, llmo: Run, llmo_home: Path
+    ) -> None:
+        (llmo_home / "ledger.db").mkdir(parents=True)
+        done = llmo("run", "hi")
+        assert done.returncode == 0
+        assert "llmo: warning: the ledger at " in done.stderr
 
     def test_debug_shows_the_traceback(self, llmo: Run) -> None:
         done = llmo("--debug", "run", "hi", "--provider", "opnai")

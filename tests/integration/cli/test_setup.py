@@ -80,6 +80,18 @@ class TestConfig:
         assert "line 1: active_modl: no such key; did you mean active_model?" in told
         assert "line 2: retry.max_retries: expected a whole number" in told
 
+    def test_names_that_only_a_call_reads(self, llmo: Run, tmp_path: Path) -> None:
+        file = tmp_path / "llmo.yaml"
+        keyed = "providers: {openai: {api_key: k}}\n"
+        for wrong, told in (
+            ("routing_strategy: cheapst", "there is no 'cheapst'; did you mean cheapest?"),
+            ("active_model: opnai/gpt-4o", "did you mean openai/gpt-4o?"),
+        ):
+            file.write_text(f"{keyed}{wrong}\n")
+            assert told in error_of(llmo("config", "check"), 2)
+        file.write_text(f"{keyed}active_provider: anthropic\n")
+        assert "ready" in llmo("config", "check").stdout
+
     def test_a_file_that_is_not_there(self, llmo: Run) -> None:
         assert "no configuration file" in error_of(llmo("providers", "--config", "none.yaml"), 2)
 
@@ -90,6 +102,60 @@ class TestConfig:
 
     def test_a_folder_that_cannot_be_written(self, llmo: Run) -> None:
         assert "cannot write" in error_of(llmo("config", "init", "/proc/nowhere/llmo.yaml"), 2)
+
+    def test_the_small_commands_as_json(self, llmo: Run, tmp_path: Path, llmo_home: Path) -> None:
+        made = json.loads(llmo("config", "init", "here.yaml", "--json").stdout)
+        assert (tmp_path / made["wrote"]).is_file()
+        ready = json.loads(llmo("costs", "init", "--json").stdout)
+        assert ready == {"ledger": f"{llmo_home}/ledger.db", "ready": True}
+        told = json.loads(llmo("store", "ddl", "sqlite", "--json").stdout)
+        assert told == {"database": "sqlite", "sql": llmo("store", "ddl", "sqlite").stdout}
+        assert json.loads(llmo("costs", "export", "--json").stdout) == []
+        assert "contradict" in error_of(llmo("costs", "export", "--json", "--format", "csv"), 2)
+        llmo("budgets", "set", "user", "ann", "--cap", "5")
+        assert json.loads(llmo("budgets", "remove", "user", "ann", "--json").stdout) == {
+            "removed": [{"scope": "user", "subject": "ann", "period": "total"}]
+        }
+        assert json.loads(llmo("budgets", "test", "--json").stdout) == {"arrived": {}}
+
+
+class TestSim:
+    @pytest.mark.parametrize(
+        ("arguments", "told"),
+        [
+            (["--port", "99999"], "'--port': Input should be less than"),
+            (["--fault-rate", "3"], "'--fault-rate': Input should be less than"),
+            (["--rpm", "0"], "'--rpm': Input should be greater than"),
+            (["--price-file", "none.json"], "No such file"),
+            (["--price-file", "odd.json"], "odd.json is no price file"),
+        ],
+    )
+    def test_settings_that_cannot_be(
+        self, llmo: Run, tmp_path: Path, arguments: list[str], told: str
+    ) -> None:
+        (tmp_path / "odd.json").write_text('{"models": {}}')
+        assert told in error_of(llmo("sim", *arguments), 2)
+
+
+class TestModels:
+    def test_prices_that_are_none_are_named(self, llmo: Run, tmp_path: Path) -> None:
+        (tmp_path / "odd.json").write_text("{}")
+        refresh = ("models", "--refresh-prices", "--prices-from")
+        assert "odd.json: it is no price file" in error_of(llmo(*refresh, "odd.json"), 2)
+        assert "none.json: the prices cannot be read" in error_of(llmo(*refresh, "none.json"), 2)
+
+    def test_a_choice_that_is_none_is_told_plainly(self, llmo: Run) -> None:
+        told = error_of(llmo("costs", "report", "--by", "colour"), 2)
+        assert "Invalid value for '--by': 'colour' is not one of 'model'" in told
+
+    def test_one_that_runs_here(self, llmo: Run) -> None:
+        [row] = json.loads(llmo("models", "--provider", "local", "--json").stdout)
+        assert row["model"] == "smollm2-135m"
+
+    def test_of_whom_nothing_is_known(self, llmo: Run) -> None:
+        done = llmo("models", "--provider", "vllm")
+        assert done.returncode == 0
+        assert "No models of vllm are known; --refresh" in done.stderr
 
 
 class TestProviders:
@@ -125,6 +191,28 @@ class TestDoctor:
         assert f"{llmo_home}/ledger.db, writable" in done.stdout
         passed, total = done.stdout.splitlines()[-1].split()[2].split("/")
         assert passed == total
+
+    def test_it_counts_as_the_list_of_providers_does(self, llmo: Run) -> None:
+        env = {"OPENAI_API_KEY": CANARY, "AZURE_OPENAI_API_KEY": CANARY}
+        counted = next(
+            line for line in llmo("providers", env=env).stdout.splitlines() if "configured" in line
+        )
+        share = counted.split()[0]
+        assert f"Configured: {share} providers" in llmo("doctor", env=env).stdout
+
+    def test_the_tests_of_older_tools(self, llmo: Run) -> None:
+        keys = {"OPENAI_API_KEY": CANARY, "ANTHROPIC_API_KEY": CANARY}
+        found = json.loads(llmo("run", "--test", "--json", env=keys).stdout)["findings"]
+        facts = {one["title"]: one["facts"] for one in found}
+        assert "2 active" in facts["Provider registry"][0]
+        assert "OpenAI: gpt-4o-mini, $0.15/$0.6 per 1M tokens" in facts["Provider registry"]
+        assert facts["Complexity scoring"][0].endswith(" basic")
+        assert facts["Provider selection"][0] == "Cheapest: openai/gpt-4o-mini"
+        assert facts["Provider selection"][1].startswith("Fastest: ")
+        for title in ("Model routing", "Fallback chain", "Ensemble"):
+            [names] = facts[title]
+            assert "openai/gpt-4o-mini → anthropic/claude-haiku" in names
+        assert {one["state"] for one in found} <= {"ok", "note"}
 
     def test_run_test_is_the_same(self, llmo: Run) -> None:
         done = llmo("run", "--test", "--json", env={"OPENAI_API_KEY": CANARY})

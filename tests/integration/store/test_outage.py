@@ -21,6 +21,13 @@ IDS = "SELECT attempt_id FROM attempts ORDER BY 1"
 
 
 @pytest.fixture
+def no_place(llmo_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spill files can only lie beside the database."""
+    llmo_home.write_text("")
+    monkeypatch.setenv("TMPDIR", f"{tmp_path}/nowhere")
+
+
+@pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "ledger.db"
 
@@ -88,6 +95,28 @@ async def test_a_report_takes_in_what_was_spilled(path: Path, tmp_path: Path) ->
     with Reports(str(path)) as reports:
         assert reports.totals().attempts == 2
     assert spilled(tmp_path) == []
+
+
+async def test_a_report_tells_of_what_it_lacks(
+    path: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Rows of a process that cannot write, while a report can be read."""
+    ledger = Ledger(path)
+    await ledger.intent(attempt("1"))
+    await ledger.close()
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        ledger = Ledger(path, busy_timeout_s=0.1)
+        await ledger.intent(attempt("2"))
+        await ledger.close()
+        with Reports(str(path)) as reports:
+            assert reports.totals().attempts == 1
+    [file] = spilled(tmp_path)
+    assert f"rows that wait in {file} are not in the ledger yet" in caplog.text
+    caplog.clear()
+    with Reports(str(path)) as reports:
+        assert reports.totals().attempts == 2
+    assert "not in the ledger" not in caplog.text
 
 
 async def test_a_locked_file(path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -183,13 +212,11 @@ def test_a_full_disk_loses_nothing(path: Path, tmp_path: Path) -> None:
     assert spilled(tmp_path) == []
 
 
-async def test_no_disk_takes_anything(
-    path: Path, tmp_path: Path, llmo_home: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    """The database is a directory, and the places of spill files are none."""
+@pytest.mark.usefixtures("no_place")
+async def test_no_disk_takes_anything(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The folder of the database is a file, and the places of spill files are none."""
     folder = tmp_path / "file"
     folder.write_text("")
-    llmo_home.write_text("")
     ledger = Ledger(folder / "ledger.db")
     assert await ledger.intent(attempt("1")) is Committed.NO
     assert "kept in memory" in caplog.text
@@ -198,11 +225,11 @@ async def test_no_disk_takes_anything(
     await ledger.close()
 
 
+@pytest.mark.usefixtures("no_place")
 async def test_rows_that_nothing_takes_are_counted(
-    tmp_path: Path, llmo_home: Path, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "file").write_text("")
-    llmo_home.write_text("")
     ledger = Ledger(tmp_path / "file" / "ledger.db")
     await ledger.intent(attempt("1"))
     ledger.add(settlement("1"))
@@ -210,12 +237,10 @@ async def test_rows_that_nothing_takes_are_counted(
     assert "lost 2 rows" in caplog.text
 
 
-async def test_memory_is_bounded(
-    tmp_path: Path, llmo_home: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+@pytest.mark.usefixtures("no_place")
+async def test_memory_is_bounded(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     folder = tmp_path / "file"
     folder.write_text("")
-    llmo_home.write_text("")
     ledger = Ledger(folder / "ledger.db")
     ledger._writer.most_kept = 2
     for key in "1234":

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from llm_orchestrator.bulk.rows import Data
-from llm_orchestrator.bulk.sampling import Sampler
-from llm_orchestrator.bulk.tasks import load_task
+from llm_orchestrator.bulk.rows.row import Data
+from llm_orchestrator.bulk.rows.sampling import Sampler
+from llm_orchestrator.bulk.tasks.files import load_task
 from llm_orchestrator.providers.table import TABLE
 from llm_orchestrator.types.model import Model, Price, Rates
 from llm_orchestrator.types.provider import Candidate

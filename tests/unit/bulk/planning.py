@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from llm_orchestrator.bulk.plan import BulkPlan, Lane, Offer
+from llm_orchestrator.bulk.planning.plan import BulkPlan, Lane, Offer
 
 MICRO = 10**6
 """Pico-dollars of a millionth of a dollar."""

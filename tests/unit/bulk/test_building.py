@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from llm_orchestrator.bulk.building import Built, Plan, build, most_of
+from llm_orchestrator.bulk.batches.building import Built, Plan, build
+from llm_orchestrator.bulk.planning.bounds import most_in_batch
 from llm_orchestrator.errors import InvalidRequestError
 from llm_orchestrator.providers.table import TABLE
 from llm_orchestrator.store.bulk_rows import item_no_of
@@ -67,6 +68,25 @@ def test_a_file_ends_where_a_limit_is_reached(tmp_path: Path) -> None:
     assert max(number or 0 for number in tokens) <= 200
 
 
+@pytest.mark.parametrize(
+    ("name", "limits", "counts"),
+    [
+        ("anthropic", {}, [11, 11, 2]),  # in one call with the creation, which has to end in time
+        ("deepinfra", {}, [19, 5]),  # it does not tell how much it takes
+        ("openai", {}, [24]),
+        ("anthropic", {"size": 4_000_000}, []),
+    ],
+)
+def test_large_rows_are_more_units(
+    tmp_path: Path, name: str, limits: dict[str, Any], counts: list[int]
+) -> None:
+    text = "x" * 5_250_000
+    rows = ((number, ask(number, text)) for number in range(24))
+    found = list(build(plan_of(tmp_path, target(name, **limits)), rows))
+    assert [one.unit.count for one in found if one.unit] == counts
+    assert sum(len(one.rejects) for one in found) == 24 - sum(counts)
+
+
 def test_ids_of_a_row_that_did_not_fit_are_those_of_its_own_unit(tmp_path: Path) -> None:
     for built in made(tmp_path, 30, target(size=700)):
         assert built.unit is not None
@@ -118,8 +138,8 @@ def test_a_unit_holds_what_all_its_rows_may_cost_in_a_batch(tmp_path: Path) -> N
     assert built.unit is not None
     assert built.unit.hold_pico == (built.unit.size or 0) * 1_000_000 + 10 * 100 * 4_000_000
     short = ask(1, max_tokens=3)
-    assert most_of(short, 50, target()) == 50 * 1_000_000 + 3 * 4_000_000
-    assert most_of(Texts(("a",)), 50, target()) == 50 * 1_000_000
+    assert most_in_batch(short, 50, target()) == 50 * 1_000_000 + 3 * 4_000_000
+    assert most_in_batch(Texts(("a",)), 50, target()) == 50 * 1_000_000
     unpriced = target(model=msgspec.structs.replace(MODEL, prices=()))
     (free,) = made(tmp_path, 2, unpriced)
     assert free.unit is not None
@@ -129,7 +149,7 @@ def test_a_unit_holds_what_all_its_rows_may_cost_in_a_batch(tmp_path: Path) -> N
 def test_pictures_are_held_by_their_tokens_not_by_their_addresses() -> None:
     parts = (Text(text="What is it?"), Image(url="https://example.com/a.png"))
     request = Request(messages=(Message("user", parts),), max_tokens=1)
-    most = most_of(request, 120, target())
+    most = most_in_batch(request, 120, target())
     assert most is not None
     assert most > 700 * 1_000_000
 

@@ -7,13 +7,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from llm_orchestrator.bulk import pricing
-from llm_orchestrator.bulk.building import Plan, build
-from llm_orchestrator.bulk.estimate import BulkEstimate, Line, estimate
-from llm_orchestrator.bulk.guesses import answer_tokens
-from llm_orchestrator.bulk.past import Past
-from llm_orchestrator.bulk.tasks import load_task
-from llm_orchestrator.catalog.estimate import DEFAULT_ANSWER, THINKING
+from llm_orchestrator.bulk.batches.building import Plan, build
+from llm_orchestrator.bulk.planning import pricing
+from llm_orchestrator.bulk.planning.estimate import BulkEstimate, Line, estimate
+from llm_orchestrator.bulk.planning.guesses import answer_tokens
+from llm_orchestrator.bulk.planning.past import Past
+from llm_orchestrator.bulk.tasks.files import load_task
+from llm_orchestrator.catalog.estimate import DEFAULT_ANSWER
+from llm_orchestrator.catalog.thinking import THINKING
 from llm_orchestrator.catalog.tokens import count_request
 from llm_orchestrator.store.bulk_history import EstimateRow
 from llm_orchestrator.types.request import Request

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from llm_orchestrator.bulk.builtin import BUILT_IN
-from llm_orchestrator.bulk.jobtypes import JobTypes
-from llm_orchestrator.bulk.tasks import load_task
+from llm_orchestrator.bulk.queue.jobtypes import JobTypes
+from llm_orchestrator.bulk.tasks.builtin import BUILT_IN
+from llm_orchestrator.bulk.tasks.files import load_task
 from llm_orchestrator.catalog import Catalog
 from llm_orchestrator.config import load
 from llm_orchestrator.errors import ConfigError, InvalidRequestError

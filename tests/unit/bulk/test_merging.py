@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from llm_orchestrator.bulk.grouping import Groups
-from llm_orchestrator.bulk.merge import Merging
-from llm_orchestrator.bulk.remerge import remerge
+from llm_orchestrator.bulk.output.grouping import Groups
+from llm_orchestrator.bulk.output.merge import Merging
+from llm_orchestrator.bulk.output.remerge import remerge
 from llm_orchestrator.errors import InvalidRequestError
 
 QUALITY = ("claude", "openai", "gemini")

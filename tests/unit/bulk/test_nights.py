@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from llm_orchestrator.bulk.nights import Nights
+from llm_orchestrator.bulk.queue.nights import Nights
 from llm_orchestrator.store.bulk import BulkStore
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -131,3 +131,18 @@ def test_the_night_of_a_worker_that_died_is_taken_over(store: BulkStore) -> None
     assert store.nights.take_over("nightly", "third", 60.0) is None, "it is over"
     assert store.nights.listed("nightly")[0].jobs == 3
     assert not store.nights.begin("nightly", "2026-05-31", "me", 60.0, at=1), "an earlier one"
+
+
+def test_a_night_that_somebody_is_at_is_not_taken_over_by_another_thread(store: BulkStore) -> None:
+    assert store.nights.begin("nightly", "2026-06-01", "me", 60.0, at=7)
+    assert store.nights.take_over("nightly", "me", 60.0) is None
+    assert store.nights.take_over("nightly", "other", 60.0) is None
+
+
+def test_what_two_have_made_of_a_night_is_added(store: BulkStore) -> None:
+    assert store.nights.begin("nightly", "2026-06-01", "slow", -1.0, at=7)
+    assert store.nights.take_over("nightly", "other", 60.0) is not None
+    store.nights.end("nightly", "2026-06-01", at=9, jobs=2)
+    store.nights.end("nightly", "2026-06-01", at=10, jobs=3)
+    (night,) = store.nights.listed("nightly")
+    assert (night.ended_at, night.jobs) == (9, 5)

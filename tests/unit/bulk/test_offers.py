@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from llm_orchestrator.bulk.estimate import estimate
-from llm_orchestrator.bulk.offers import answer_seconds, offers
-from llm_orchestrator.bulk.pace import pace_of
-from llm_orchestrator.bulk.plan import Offer
-from llm_orchestrator.bulk.turnaround import Turnarounds
+from llm_orchestrator.bulk.planning.estimate import estimate
+from llm_orchestrator.bulk.planning.offers import answer_seconds, offers
+from llm_orchestrator.bulk.planning.pace import pace_of
+from llm_orchestrator.bulk.planning.plan import Offer
+from llm_orchestrator.bulk.planning.turnaround import Turnarounds
 from llm_orchestrator.config import load
 from llm_orchestrator.engine.build import build
 from llm_orchestrator.types.provider import Candidate

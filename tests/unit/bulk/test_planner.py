@@ -2,9 +2,9 @@
 
 import pytest
 
-from llm_orchestrator.bulk.plan import Demand
-from llm_orchestrator.bulk.planner import fastest, plan
-from llm_orchestrator.bulk.split import Split
+from llm_orchestrator.bulk.planning.plan import Demand, Group
+from llm_orchestrator.bulk.planning.planner import fastest, plan
+from llm_orchestrator.bulk.planning.split import Split
 from llm_orchestrator.errors import BudgetError, InvalidRequestError, UnsupportedError
 from llm_orchestrator.types.money import from_usd
 from tests.unit.bulk.planning import MICRO, offer, reasons, shares
@@ -44,7 +44,10 @@ def test_a_deadline_that_nobody_meets_is_met_as_nearly_as_can_be() -> None:
     assert found.late
     assert 240 <= found.seconds <= 242  # 3,600 items at 15 a second
     assert sum(one.items for one in found.shares) == 3600
-    assert "the deadline of 60 s cannot be met" in reasons(found)
+    assert "the deadline is in 60 s and cannot be met: by what is known it" in reasons(found)
+    passed = plan(ALL, FOUR, deadline_s=-5)
+    assert shares(passed) == shares(found)
+    assert "the deadline has passed before all was done: by what is known it" in reasons(passed)
 
 
 def test_batches_at_the_same_price_are_not_waited_for() -> None:
@@ -204,5 +207,5 @@ def test_what_nothing_bounds_is_no_candidate_under_a_cap() -> None:
 
 
 def test_the_fastest_way() -> None:
-    assert fastest(ALL, FOUR) == pytest.approx(240, abs=2)
-    assert fastest([], FOUR) == 0.0
+    assert fastest([Group("t", 3600, tuple(FOUR))]) == pytest.approx(240, abs=2)
+    assert fastest([]) == 0.0

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llm_orchestrator.bulk.flow import cheapest
-from llm_orchestrator.bulk.plan import BulkPlan, Demand, Lane, Offer
-from llm_orchestrator.bulk.planner import plan
-from llm_orchestrator.bulk.split import Split
+from llm_orchestrator.bulk.planning.flow import cheapest
+from llm_orchestrator.bulk.planning.plan import BulkPlan, Demand, Lane, Offer
+from llm_orchestrator.bulk.planning.planner import plan
+from llm_orchestrator.bulk.planning.split import Split
 from llm_orchestrator.errors import BudgetError
 from tests.unit.bulk.planning import MICRO, offer
 

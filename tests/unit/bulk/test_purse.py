@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from llm_orchestrator.bulk.purse import Purse, most_of
+from llm_orchestrator.bulk.online.purse import Purse
+from llm_orchestrator.bulk.planning.bounds import most_online
 from llm_orchestrator.catalog import Catalog
 from llm_orchestrator.providers.table import TABLE
 from llm_orchestrator.types.provider import Candidate
@@ -15,7 +16,7 @@ ASKED = Request(messages=(Message("user", "Say it."),), max_tokens=100)
 
 
 def bound() -> int:
-    most = most_of(ASKED, TARGET)
+    most = most_online(ASKED, TARGET)
     assert most
     return most
 

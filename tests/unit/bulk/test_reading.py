@@ -12,8 +12,8 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from llm_orchestrator.bulk import stream
-from llm_orchestrator.bulk.reading import Reading, read_rows
+from llm_orchestrator.bulk.rows import stream
+from llm_orchestrator.bulk.rows.reading import Reading, read_rows
 from llm_orchestrator.errors import InvalidRequestError
 
 Read = tuple[int, Any]
@@ -104,7 +104,7 @@ def test_what_could_not_be_read_is_shown() -> None:
 
 
 def test_a_line_that_is_too_long_is_one_broken_row(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("llm_orchestrator.bulk.formats.LONGEST", 1 << 20)
+    monkeypatch.setattr("llm_orchestrator.bulk.rows.formats.LONGEST", 1 << 20)
     monkeypatch.setattr(stream, "LONGEST", 1 << 20)
     long = "x" * (3 << 20)
     assert read(f"id,text\n1,{long}\n2,b\n")[0] == [(2, "broken"), (3, {"id": "2", "text": "b"})]

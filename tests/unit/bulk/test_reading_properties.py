@@ -8,8 +8,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llm_orchestrator.bulk import stream
-from llm_orchestrator.bulk.reading import read_rows
+from llm_orchestrator.bulk.rows import stream
+from llm_orchestrator.bulk.rows.reading import read_rows
 
 CELL = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)
 VALUE = st.recursive(

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from llm_orchestrator.bulk.plan import Demand
-from llm_orchestrator.bulk.replanner import CANCEL_S, Replan, Running, replan
-from llm_orchestrator.bulk.turnaround import Turnarounds
+from llm_orchestrator.bulk.planning.plan import Demand
+from llm_orchestrator.bulk.planning.replanner import CANCEL_S, Replan, Running, replan
+from llm_orchestrator.bulk.planning.turnaround import Turnarounds
 from tests.unit.bulk.planning import MICRO, offer, shares
 
 HOUR = 3600.0
@@ -155,9 +155,21 @@ def test_after_the_deadline_what_waits_goes_the_fastest_way() -> None:
     assert found.plan is not None
     assert found.plan.late
     assert shares(found.plan)[0][2] == "online"
+    assert "the deadline has passed" in at(12.0).decisions[0].why
 
 
 def test_without_a_deadline_nothing_is_given_up() -> None:
     found = replan([batch()], [], OFFERS, TIMES, now=100 * HOUR)
     assert found == Replan()
     assert CANCEL_S > 0
+
+
+def test_what_the_user_has_fixed_is_not_rescued_elsewhere() -> None:
+    wished = at(4.9, batch(only=True), deadline=6.0)
+    assert wished.cancel == ()
+    assert "a batch is what was asked for" in wished.decisions[0].why
+    other = [offer("a", "batch", 50), offer("b", "online", 100, rate=1.0)]
+    assert at(4.9, deadline=6.0, offers=other).cancel == ("w1",)
+    stays = at(4.9, batch(stays=True), deadline=6.0, offers=other)
+    assert stays.cancel == ()
+    assert "nobody answers this task in real time" in stays.decisions[0].why

@@ -2,8 +2,8 @@
 
 from collections import Counter
 
-from llm_orchestrator.bulk.reading import read_rows
-from llm_orchestrator.bulk.sampling import Sampler
+from llm_orchestrator.bulk.rows.reading import read_rows
+from llm_orchestrator.bulk.rows.sampling import Sampler
 
 
 def sample(count: int, size: int = 50) -> Sampler:

@@ -1,16 +1,13 @@
 """Rows that can be read and not be asked: ids that were there, and texts that nobody can read."""
 
-import random
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from llm_orchestrator.bulk.reading import read_rows
-from llm_orchestrator.bulk.rows import Row, RowError
-from llm_orchestrator.bulk.screening import Seen, screened, within
-from llm_orchestrator.bulk.tasks import load_task
+from llm_orchestrator.bulk.rows.reading import read_rows
+from llm_orchestrator.bulk.rows.row import Row, RowError
+from llm_orchestrator.bulk.screening import screened, within
+from llm_orchestrator.bulk.tasks.files import load_task
 from llm_orchestrator.types.model import Model
 
 
@@ -19,24 +16,6 @@ def model(context: int | None = 1000, id: str = "gpt-4o") -> Model:
 
 
 # ------------------------------------------------------------------ ids
-
-
-@given(st.lists(st.text(max_size=3)))
-def test_an_id_is_new_once(ids: list[str]) -> None:
-    seen = Seen()
-    there: set[str] = set()
-    for one in ids:
-        assert seen.add(one) is (one not in there)
-        there.add(one)
-
-
-def test_many_ids_take_little_room() -> None:
-    seen = Seen()
-    numbers = list(range(100_000))
-    random.Random(1).shuffle(numbers)
-    assert all(seen.add(f"post-{number}") for number in numbers)
-    assert not any(seen.add(f"post-{number}") for number in numbers[:1000])
-    assert sum(bucket.__alloc__() for bucket in seen._buckets) < 2 * 16 * 100_000
 
 
 def test_the_first_row_of_an_id_counts() -> None:
@@ -49,7 +28,7 @@ def test_the_first_row_of_an_id_counts() -> None:
         "duplicate",
         "the id '1' was there before",
     )
-    assert found[1].raw == '{"id":"1","t":"b"}'
+    assert found[1].raw == {"id": "1", "t": "b"}
 
 
 def test_tasks_may_have_ids_of_their_own() -> None:

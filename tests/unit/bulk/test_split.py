@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_orchestrator.bulk.split import Part, Split
+from llm_orchestrator.bulk.planning.split import Part, Split
 from llm_orchestrator.errors import InvalidRequestError
 
 CLASSIC = "claude=1500:batch,gemini=1000:online,openai=rest:batch"

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from llm_orchestrator.bulk.split import Split
-from llm_orchestrator.bulk.targets import EMBEDDERS, find_targets
-from llm_orchestrator.bulk.tasks import load_task
+from llm_orchestrator.bulk.planning.split import Split
+from llm_orchestrator.bulk.planning.targets import EMBEDDERS, find_targets
+from llm_orchestrator.bulk.tasks.files import load_task
 from llm_orchestrator.catalog import Catalog
 from llm_orchestrator.config import load
 from llm_orchestrator.engine.build import build

@@ -6,9 +6,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from llm_orchestrator.bulk.rows import RowError
-from llm_orchestrator.bulk.task import Task
-from llm_orchestrator.bulk.tasks import load_task, load_tasks
+from llm_orchestrator.bulk.rows.row import RowError
+from llm_orchestrator.bulk.tasks.files import load_task, load_tasks
+from llm_orchestrator.bulk.tasks.task import Task
 from llm_orchestrator.errors import ConfigError, OutputError
 from llm_orchestrator.types.batch import Texts
 from llm_orchestrator.types.request import Image, Media, Message, Request, Text

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_orchestrator.bulk.rows import RowError
-from llm_orchestrator.bulk.templates import Template
+from llm_orchestrator.bulk.rows.row import RowError
+from llm_orchestrator.bulk.tasks.templates import Template
 from llm_orchestrator.errors import ConfigError
 
 ROW: dict[str, Any] = {"name": "Ann", "post text": "Hi", "tags": ["a", "ö"], "none": None}
@@ -80,6 +80,37 @@ def test_the_sandbox_holds(text: str) -> None:
     with suppress(RowError):
         assert "Template" not in render(text)
     assert before == ROW
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{% for a in range(90000) %}{% for b in range(90000) %}{% endfor %}{% endfor %}",
+        "{% for a in word %}{% for b in word %}{% endfor %}{% endfor %}",
+        "{% macro f(n) %}{% if n %}{{ f(n - 1) ~ f(n - 1) }}{% endif %}{% endmacro %}{{ f(99) }}",
+        "{% for a in w recursive %}{% if loop.depth < 99 %}{{ loop(w) }}{% endif %}{% endfor %}",
+    ],
+)
+def test_a_template_that_does_not_end_is_ended(text: str) -> None:
+    error = refusal(text, {"word": "x" * 9000, "w": "ab"})
+    assert error.code == "template"
+    assert "100,000 rounds and calls: does it end?" in str(error)
+
+
+@pytest.mark.parametrize(
+    "text", ["{{ 9 ** (9 ** 9) }}", "{{ name * 10 ** 12 }}", "{{ 10 ** 1000 * 10 ** 1000 }}"]
+)
+def test_a_value_that_would_fill_the_memory_is_not_computed(text: str) -> None:
+    assert refusal(text).code == "template"
+
+
+def test_loops_and_products_of_usual_size_are_as_ever() -> None:
+    loop = "{% for a in words %}{{ loop.index }}/{{ loop.length }}{% if loop.last %}.{% endif %}"
+    text = loop + "{% else %}none{% endfor %} {{ 2 ** 10 * 3 }}{{ '-' * 3 }}"
+    template = Template(text, "prompt")
+    for _ in range(3):  # each text has rounds of its own
+        assert template.render({"words": "ab" * 20_000}).endswith("40000/40000. 3072---")
+    assert template.render({"words": []}) == "none 3072---"
 
 
 def test_a_text_that_is_no_template_is_told_with_its_line() -> None:

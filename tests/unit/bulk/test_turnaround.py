@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_orchestrator.bulk.turnaround import ENOUGH, SLOW, TYPICAL, UNKNOWN, Turnarounds
+from llm_orchestrator.bulk.planning.turnaround import ENOUGH, SLOW, TYPICAL, UNKNOWN, Turnarounds
 
 
 def test_guesses_hold_until_own_batches_are_known() -> None:

@@ -187,6 +187,12 @@ def test_nobody_has_it(catalog: Catalog) -> None:
         catalog.resolve("", "openai")
 
 
+def test_a_provider_that_is_misspelt_before_its_model(catalog: Catalog) -> None:
+    with pytest.raises(ModelNotFoundError, match=r"did you mean openai/gpt-4o\?") as caught:
+        catalog.resolve("opnai/gpt-4o")
+    assert caught.value.suggestions == ("openai/gpt-4o",)
+
+
 def test_near_names(catalog: Catalog) -> None:
     assert catalog.near("gpt-4o-mni")[0] == "gpt-4o-mini"
     assert catalog.near("cluade-haiku")[0] == "claude-haiku"

@@ -53,3 +53,26 @@ def test_durations_and_counts() -> None:
     assert [output.seconds(value) for value in (0.0049, 0.25, 1.26)] == ["5 ms", "250 ms", "1.3 s"]
     assert output.count(1, "model") == "1 model"
     assert output.count(1200, "entry", "entries") == "1,200 entries"
+
+
+@pytest.mark.parametrize("width", [20, 40, 60, 80, 100, 200])
+def test_no_terminal_is_too_narrow_for_a_number(
+    width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", f"{width}")
+    name = "anthropic/claude-haiku-4-5-20251001"
+    columns = ("model", "attempts", "output", "cost", "")
+    rows = [(name, "1,104", "1,482", "$0.005810", "what it can do " * 4)]
+    total = ("total", "12,345", "1,482", "$0.015810", "")
+    output.show(output.table(columns, rows, right=columns[1:4], total=total))
+    shown = capsys.readouterr().out
+    for number in ("1,104", "1,482", "$0.005810", "12,345", "$0.015810", "attempts"):
+        assert number in shown.split()
+    lines = shown.splitlines()
+    assert max(map(len, lines)) <= max(width, 65)
+    assert (name in shown) == (width >= 80)
+
+
+def test_a_table_without_rows(capsys: pytest.CaptureFixture[str]) -> None:
+    output.show(output.table(("model", "cost"), [], right=("cost",)))
+    assert capsys.readouterr().out.split() == ["model", "cost"]

@@ -8,6 +8,7 @@ from llm_orchestrator.errors import ConfigError
 ENV = {
     "BATCH_SCHEDULE_TIME": "03:30",
     "BATCH_CHECK_INTERVAL": "15",
+    "BATCH_AUDIT_INTERVAL": "900",
     "BATCH_TIME_ZONE": "Europe/Berlin",
 }
 
@@ -15,6 +16,7 @@ ENV = {
 def test_the_environment_alone_sets_a_worker() -> None:
     bulk = load({}, env=ENV).bulk
     assert (bulk.schedule_time, bulk.check_interval, bulk.zone) == ("03:30", 15.0, "Europe/Berlin")
+    assert bulk.audit_interval == 900.0
 
 
 def test_the_file_wins() -> None:
@@ -32,6 +34,7 @@ def test_defaults() -> None:
     [
         ("BATCH_SCHEDULE_TIME", "3pm", "time of day"),
         ("BATCH_CHECK_INTERVAL", "soon", "number"),
+        ("BATCH_AUDIT_INTERVAL", "soon", "number"),
         ("BATCH_TIME_ZONE", "Mars/Olympus", "time zone"),
     ],
 )

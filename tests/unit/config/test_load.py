@@ -1,16 +1,20 @@
 """What `load` makes of files, mappings and the environment, and what it says of mistakes."""
 
+import resource
 from decimal import Decimal
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
+from llm_orchestrator import dialects
 from llm_orchestrator.config import Config, load
 from llm_orchestrator.config.classic import CLASSIC_KEYS
-from llm_orchestrator.config.example import render_example
+from llm_orchestrator.config.example import render_example, write_example
 from llm_orchestrator.config.paths import cost_log, store_url
 from llm_orchestrator.config.rows import abilities, model_row
 from llm_orchestrator.errors import ConfigError
+from llm_orchestrator.types.provider import DialectName
 
 CANARY = "sk-canary-0123456789"
 
@@ -229,6 +233,7 @@ class TestMistakes:
                 {"providers": {"x": {"models": {"m": {"prices": {"input": "cheap"}}}}}},
                 "expected an amount in USD of at least 0, got text",
             ),
+            ({"providers": {"x": {"dialect": "opnai"}}}, "did you mean openai?"),
             ({"providers": {"x": {"quirks": {"max_tokns": "a"}}}}, "did you mean max_tokens?"),
             ({"providers": {"x": {"timeouts": {"conect": 1}}}}, "did you mean connect?"),
             ({"providers": {"x": {"abilities": ["tool"]}}}, "did you mean tools?"),
@@ -284,6 +289,22 @@ def test_a_bare_off_means_off(tmp_path: Path) -> None:
     path = write(tmp_path, "timeouts: {first_token: off}")
     assert load(path, env={}).timeouts.first_token == "off"
     assert load({"timeouts": {"first_token": "4.5"}}, env={}).timeouts.first_token == 4.5
+
+
+def test_half_an_example_does_not_stay(tmp_path: Path) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))  # as a disk that is nearly full
+    try:
+        with pytest.raises(ConfigError, match="cannot write"):
+            write_example(tmp_path / "llmo.yaml")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert not list(tmp_path.iterdir())
+
+
+def test_every_dialect_has_a_room_and_every_room_a_name() -> None:
+    rooms = Path(dialects.__file__).parent
+    assert {path.parent.name for path in rooms.glob("*/encode.py")} == {*get_args(DialectName)}
 
 
 def test_classic_ability_words_mean_ours() -> None:

@@ -132,6 +132,12 @@ def test_vertex_reads_every_file_of_lines_in_the_folder() -> None:
         "/storage/v1/b/rows/o/j1%2Fprediction-1%2F2.jsonl?alt=media",
     ]
     assert len(outputs) == 2
+    some = msgspec.structs.replace(status, completed=3)
+    with pytest.raises(errors.BadReplyError, match="no results below gs://rows/j1") as caught:
+        exchange(vertex.results(some, GEMINI), {})
+    assert caught.value.status_code == 404
+    none = msgspec.structs.replace(status, completed=0)
+    assert exchange(vertex.results(none, GEMINI), {})[1] == ()
 
 
 def test_vertex_results_are_found_by_the_label() -> None:
@@ -260,8 +266,16 @@ def test_bedrock_results_lie_beside_the_rows() -> None:
     (call,), outputs = exchange(bedrock.results(status, CLAUDE), {})
     assert call.url == "https://s3.eu-west-1.amazonaws.com/rows/j1/abc/j1.jsonl.out"
     assert (call.sign, call.save, len(outputs)) == ("s3", True, 1)
-    _, outputs = exchange(bedrock.results(status, CLAUDE), HTTPReply(404, {}, b"<Error/>"))
-    assert outputs == ()
+    for none in (None, 0):
+        early = msgspec.structs.replace(status, completed=none)
+        for missing in (403, 404):
+            reply = HTTPReply(missing, {}, b"<Error/>")
+            assert exchange(bedrock.results(early, CLAUDE), reply)[1] == ()
+    # Where there must be results, it is an error that there are none.
+    for done in ({"state": BatchState.COMPLETED}, {"completed": 3}):
+        late = msgspec.structs.replace(status, completed=None)
+        (call,), _ = exchange(bedrock.results(msgspec.structs.replace(late, **done), CLAUDE), {})
+        assert call.also == ()
 
 
 def test_bedrock_results() -> None:

@@ -89,8 +89,18 @@ def test_mistrals_pages_are_numbered() -> None:
         "page=1&page_size=100&order_by=-created",
     ]
     assert len(found) == 100
-    _, found = exchange(mistral_batch.list_recent(MISTRAL, 5_000), full)
+    falling = [job(id=f"b{number}", created_at=1_000 - number) for number in range(100)]
+    _, found = exchange(mistral_batch.list_recent(MISTRAL, 5_000), {"data": falling, "total": 101})
     assert found == []
+
+
+def test_mistrals_pages_may_be_shorter_than_was_asked_for() -> None:
+    pages = [{"data": [job(id=f"b{number}")], "total": 3} for number in range(3)]
+    _, found = exchange(mistral_batch.list_recent(MISTRAL, 0), *pages)
+    assert [one.id for one in found] == ["b0", "b1", "b2"]
+    untold = [{"data": [job(id="b0")]}, {"data": []}]
+    _, found = exchange(mistral_batch.list_recent(MISTRAL, 0), *untold)
+    assert [one.id for one in found] == ["b0"]
 
 
 def test_mistrals_results_are_in_files_or_in_the_job() -> None:
@@ -204,6 +214,12 @@ def test_openrouter_takes_the_rows_last() -> None:
     assert before.endswith(b'"requests":[')
     assert rows == FilePart(FILE.path, FILE.size - 1, joined=True)
     assert (status.state, status.tag) == (BatchState.VALIDATING, None)
+
+
+def test_openrouters_rows_are_counted_later() -> None:
+    early = router_batch("validating", request_counts={"total": 0, "completed": 0, "failed": 0})
+    _, status = exchange(openrouter_batch.poll("batch_1", OPENROUTER), early)
+    assert status.total is None  # none at all would be those of another batch
 
 
 def test_openrouters_batches_cannot_be_cancelled() -> None:

@@ -111,7 +111,7 @@ def test_the_list_has_pages() -> None:
     calls, found = exchange(batch.list_recent(TARGET, 0, "j1"), *pages)
     assert [one.id for one in found] == ["batches/b2"]
     assert calls[1].url.endswith("?pageSize=100&pageToken=n%2F1")
-    _, found = exchange(batch.list_recent(TARGET, 2e9), pages[0])
+    _, found = exchange(batch.list_recent(TARGET, 2e9), *pages)
     assert found == []
     _, found = exchange(batch.list_recent(TARGET, 0), {})
     assert found == []

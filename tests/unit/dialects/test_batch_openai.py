@@ -165,6 +165,21 @@ def test_a_file_that_is_wrong_as_a_whole_says_where() -> None:
     assert exchange(batch.results(status, TARGET)) == ([], ())
 
 
+def test_only_what_cost_nothing_is_created_again_later() -> None:
+    full = {"data": [{"message": "Enqueued token limit reached for gpt-x."}]}
+    none = {"total": 0, "completed": 0, "failed": 0}
+    for counts, crowded in ((none, True), (None, True), (none | {"completed": 2}, False)):
+        failed = told(status="failed", errors=full, request_counts=counts)
+        _, status = exchange(batch.poll("b", TARGET), failed)
+        assert status.crowded is crowded
+
+
+@pytest.mark.parametrize("odd", ["no", 7, ["no"], {"data": "no", "input_tokens": "some"}])
+def test_a_batch_is_read_whatever_its_errors_and_its_usage_are(odd: Any) -> None:
+    _, status = exchange(batch.poll("b", TARGET), told(status="failed", errors=odd, usage=odd))
+    assert (status.state, status.usage, status.error) == (BatchState.FAILED, None, None)
+
+
 def test_the_list_is_read_until_its_batches_are_too_old() -> None:
     pages: list[dict[str, Any]] = [
         {"data": [told(id="b9", created_at=900), told(id="b8", created_at=800)], "has_more": True},
@@ -219,6 +234,13 @@ def test_results_come_whatever_the_pieces(size: int) -> None:
     assert found["a1"].response.request_id == "req_1"
 
 
+def test_a_very_long_line_is_one_result() -> None:
+    data = ndjson(answer("a1", "x" * 20_000_000), answer("a2"))
+    first, second = batch.read_results(pieces(data, 65_536), "output", TARGET)
+    assert first.response is not None
+    assert (len(first.response.text), second.custom_id) == (20_000_000, "a2")
+
+
 def test_vectors_are_read_in_the_order_of_their_texts() -> None:
     body = {
         "data": [{"index": 1, "embedding": [2.0]}, {"index": 0, "embedding": [1.0]}],
@@ -255,6 +277,24 @@ def test_a_failed_row_says_whether_it_may_succeed(
     assert type(found.error) is kind
     assert found.error.status_code == status
     assert found.error.message == "no"
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [
+        None,
+        {},
+        {"prompt_tokens": 10},
+        {"completion_tokens": 2},
+        {"prompt_tokens": 0, "completion_tokens": 2},
+        {"prompt_tokens": 0, "completion_tokens": 0},
+    ],
+)
+def test_usage_that_leaves_something_out_is_unknown(usage: Any) -> None:
+    row = answer("a1")
+    row["response"]["body"]["usage"] = usage
+    (one,) = read(row).values()
+    assert (one.outcome, one.usage) == ("succeeded", None)
 
 
 def test_rows_that_were_never_answered_say_why() -> None:

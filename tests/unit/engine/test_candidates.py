@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from llm_orchestrator.engine import pool
 from llm_orchestrator.engine.build import build
 from llm_orchestrator.engine.candidates import Candidates
 from llm_orchestrator.errors import ConfigError, InvalidRequestError, OrchestratorError
@@ -152,6 +153,22 @@ def test_a_chain_is_taken_as_it_is() -> None:
 def test_chains_that_are_none(chain: list[str], words: str) -> None:
     with pytest.raises(InvalidRequestError, match=words):
         candidates(**RESCUED).chain(chain)
+
+
+def test_a_chain_of_ours_does_not_mean_models_on_this_machine() -> None:
+    runtime = build(
+        {
+            "active_provider": "local",
+            "providers": {"openai": OPENAI},
+            "cost_tracking": {"enabled": False},
+        }
+    )
+    found = pool.chain(runtime, "mixed")
+    assert names(found.candidates) == [f"openai/{MINI}", "openai/gpt-4o"]
+    assert {one.name for one in found.skipped} > {"claude-haiku-3.5"}
+    assert "local/gpt-4o" not in names(pool.general(runtime).candidates)
+    # What its user writes may well be there.
+    assert runtime.candidates.one("gpt-4o").name == "local/gpt-4o"
 
 
 # ------------------------------------------------------------------ what is missing

@@ -1,5 +1,6 @@
 """Exchanges of batches over real sockets: what is repeated, saved, refused and never told."""
 
+import gzip
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -134,6 +135,23 @@ async def test_results_are_saved_when_all_of_them_have_come(tmp_path: Path) -> N
         assert sorted(path.name for path in tmp_path.iterdir()) == ["reply-1", "reply-2"]
         at = target(server.url)
         assert [one.custom_id for one in read_output(outputs[0], at)] == [f"a{n}" for n in range(9)]
+
+
+async def test_compressed_results_are_saved_as_they_were(tmp_path: Path) -> None:
+    line = b'{"custom_id":"a1","error":{"code":"batch_expired"},"pad":"%s"}\n' % (b"x" * 3_000_000)
+    packed = gzip.compress(line)
+    state = batch.status_of(msgspec.convert(BATCH | {"output_file_id": "f1"}, type=batch.Batch))
+    bodies = iter((packed[: len(packed) // 2], packed))  # the first one is broken off
+
+    async def answer(seen: Seen) -> None:
+        assert seen.headers["accept-encoding"] == "gzip"
+        await seen.reply(200, next(bodies), Content_Encoding="gzip")
+
+    async with raw(answer) as server:
+        (output,) = await drive(server, lambda at: batch.results(state, at), folder=tmp_path)
+        assert Path(output.path).read_bytes() == line
+        (one,) = read_output(output, target(server.url))
+    assert one.custom_id == "a1"
 
 
 async def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:

@@ -70,9 +70,14 @@ def test_refused_rows_are_set_aside_whole(
 
 
 def test_without_a_file_the_row_is_in_the_log(
-    backend: SQLiteBackend, target: Target, llmo_home: Path, caplog: pytest.LogCaptureFixture
+    backend: SQLiteBackend,
+    target: Target,
+    llmo_home: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     Path(f"{target.place}.refused.jsonl").mkdir()
+    monkeypatch.setenv("TMPDIR", f"{llmo_home}/nowhere")
     llmo_home.write_text("")
     assert len(write(backend, target, group(HUGE))) == 3
     assert str(HUGE) in caplog.text

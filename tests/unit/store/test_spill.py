@@ -1,4 +1,5 @@
 import os
+import resource
 from pathlib import Path
 
 import pytest
@@ -89,7 +90,55 @@ def test_a_second_place_when_the_first_takes_nothing(target: Target, llmo_home: 
     assert len(list(drain(target))) == 1
 
 
-def test_no_place_at_all(target: Target, llmo_home: Path) -> None:
+@pytest.fixture
+def temporary(
+    target: Target, llmo_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """Our folder for temporary files, which is not there yet; the other places take nothing."""
+    Path(target.place).parent.write_text("")
+    llmo_home.write_text("")
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    return tmp_path / f"llmo-{os.geteuid()}"
+
+
+def test_the_last_place_is_for_temporary_files(target: Target, temporary: Path) -> None:
+    spill = Spill(target, "exe_1")
+    assert spill.append(GROUP)
+    spill.close()
+    assert spill.path is not None
+    assert spill.path.parent == temporary
+    assert temporary.stat().st_mode & 0o077 == 0
+    assert len(list(drain(target))) == 1
+    assert list(temporary.iterdir()) == []
+
+
+def test_a_temporary_folder_that_others_may_write_is_not_used(
+    target: Target, temporary: Path
+) -> None:
+    spill = Spill(target, "exe_1")
+    assert spill.append(GROUP)
+    spill.close()
+    temporary.chmod(0o777)  # who made it? what is in it may be anybody's
+    assert not Spill(target, "exe_2").append(GROUP)
+    assert list(drain(target)) == []
+
+
+def test_files_that_take_nothing_do_not_stay(target: Target) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, limits[1]))  # as a disk that is full
+    try:
+        spill = Spill(target, "exe_1")
+        assert not spill.append(GROUP)
+        assert spill.path is None
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert not [*Path(target.place).parent.iterdir()]
+
+
+def test_no_place_at_all(
+    target: Target, llmo_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", f"{tmp_path}/nowhere")
     Path(target.place).parent.write_text("")
     llmo_home.write_text("")
     spill = Spill(target, "exe_1")

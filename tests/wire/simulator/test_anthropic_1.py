@@ -55,6 +55,64 @@ print(json.dumps({
 """
 
 
+BATCHES = """
+import json, sys, urllib.request
+import anthropic
+
+url, key, clock = sys.argv[1:]
+batches = anthropic.Anthropic(api_key=key, base_url=url, max_retries=0).messages.batches
+
+def advance(seconds):
+    body = json.dumps({"advance": seconds}).encode()
+    urllib.request.urlopen(urllib.request.Request(clock, body), timeout=60).close()
+
+def item(number):
+    said = [{"role": "user", "content": f"Please say {number}"}]
+    return {"custom_id": f"row{number}", "params": {
+        "model": "claude-haiku-4-5", "max_tokens": 30, "messages": said, "temperature": 0.2}}
+
+first = batches.create(requests=[item(number) for number in range(5)])
+second = batches.create(requests=[item(number) for number in range(5)])
+cancelled = batches.cancel(second.id)
+advance(3600)
+ended = batches.retrieve(first.id)
+results = list(batches.results(first.id))
+listed = [batch.id for batch in batches.list(limit=1)]
+kinds = {result.result.type for result in batches.results(second.id)}
+print(json.dumps({
+    "states": [first.processing_status, cancelled.processing_status, ended.processing_status],
+    "counts": [ended.request_counts.succeeded, len(results)],
+    "ids": sorted(result.custom_id for result in results),
+    "said": all(result.result.message.content[0].text for result in results),
+    "listed": listed == [second.id, first.id],
+    "kinds": sorted(kinds),
+    "deleted": batches.delete(first.id).type,
+}))
+"""
+
+
+def test_batches(key: str) -> None:
+    with Simulator(seed=3).run_in_thread() as own:
+        arguments = [own.anthropic_url, key, f"{own.url}/_clock"]
+        done = subprocess.run(
+            [sys.executable, "-c", BATCHES, *arguments],
+            env=os.environ | {"PYTHONPATH": str(FOLDER)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == {
+        "states": ["in_progress", "canceling", "ended"],
+        "counts": [5, 5],
+        "ids": [f"row{number}" for number in range(5)],
+        "said": True,
+        "listed": True,
+        "kinds": ["canceled"],
+        "deleted": "message_batch_deleted",
+    }
+
+
 def test_plain_stream_tools_errors_models_and_counts(sim: Simulator, key: str) -> None:
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, sim.anthropic_url, key],

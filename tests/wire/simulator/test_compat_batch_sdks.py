@@ -112,6 +112,12 @@ def test_perplexity(own: Simulator) -> None:
         assert batch.output_file_id
         assert [each.id for each in client.batches.list(limit=10).data] == [batch.id]
         results = read(client.files.content(batch.output_file_id).read())
+        slow = client.batches.create(input_file_id=file.id, endpoint="/v1/responses")
+        assert client.batches.cancel(slow.id).status == "cancelling"
+        own.advance(HOUR)
+        assert client.batches.retrieve(slow.id).status == "cancelled"
+        assert file.id in [each.id for each in client.files.list(purpose="batch").data]
+        assert client.files.delete(file.id).deleted
     costs = [result["response"]["body"]["usage"]["cost"]["total_cost"] for result in results]
     assert sum(costs) == pytest.approx(own.ledger()["total"]["cost_pico"] / 10**12)
 

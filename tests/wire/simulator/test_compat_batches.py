@@ -84,6 +84,27 @@ def test_from_file_to_results(
     assert row["cost_pico"] == alone["cost_pico"] * 5 * (100 - discount) // 100
 
 
+@pytest.mark.parametrize("provider", MODELS)
+def test_what_is_done_when_a_batch_is_cancelled_is_kept(own: Simulator, provider: str) -> None:
+    own.set_batches(queue=0, item=60)
+    client = client_of(own, provider)
+    endpoint = "/v1/responses" if provider == "perplexity" else "/v1/chat/completions"
+    lines = [line(f"row{n}", MODELS[provider], endpoint) for n in range(20)]
+    batch = create(client, lines, endpoint)
+    own.advance(600)
+    assert client.batches.cancel(batch.id).status == "cancelling"
+    own.advance(60)
+    batch = client.batches.retrieve(batch.id)
+    done = batch.request_counts.completed
+    assert (batch.status, 0 < done < 20) == ("cancelled", True)
+    left = results(client, batch.error_file_id)
+    assert {each["error"]["code"] for each in left} == {"batch_cancelled"}
+    assert len(results(client, batch.output_file_id)) == done == 20 - len(left)
+    assert own.ledger()["rows"][0]["requests"] == done
+    with pytest.raises(openai.ConflictError):
+        client.batches.cancel(batch.id)
+
+
 def test_azure_has_older_paths(own: Simulator) -> None:
     client = openai.AzureOpenAI(
         api_key=KEY, azure_endpoint=f"{own.url}/azure", api_version="2025-04-01-preview"

@@ -1,11 +1,14 @@
 """The simulator's own endpoints, its settings, and what it remembers."""
 
+from pathlib import Path
 from typing import Any
 
 import aiohttp
+import msgspec
 import pytest
 
 from llm_orchestrator.simulator import Simulator, account_of
+from llm_orchestrator.simulator.catalogue import BUILTIN
 from llm_orchestrator.simulator.latency import REALISTIC, Latency, Pace
 from llm_orchestrator.simulator.models import Model
 
@@ -68,8 +71,13 @@ async def test_own_prices_are_shown_and_can_be_overridden() -> None:
     assert prices["sim-*"]["cache_read"] == "0.05"
 
 
-async def test_without_a_price_file_the_built_in_models_exist(tmp_path: Any) -> None:
-    async with Simulator(price_file=tmp_path / "none.json") as sim:
+async def test_only_the_models_of_the_price_file_exist(tmp_path: Path) -> None:
+    file = tmp_path / "prices.json"
+    with pytest.raises(FileNotFoundError):
+        Simulator(price_file=file)
+    tables = {name: {"models": models} for name, models in BUILTIN.items()}
+    file.write_bytes(msgspec.json.encode({"providers": tables}))
+    async with Simulator(price_file=file) as sim:
         for path, model, status in (
             ("/v1/chat/completions", "gpt-4o-mini", 200),
             ("/v1/chat/completions", "gpt-5", 404),

@@ -73,6 +73,8 @@ def _kind(
     if code in _SPEND_LIMITS:
         return errors.QuotaExhaustedError
     kind = _BY_TYPE.get(word or "") or by_status(status)
+    if kind is errors.ServerError and issubclass(by_status(status), kind):
+        return by_status(status)  # which may know more: it is overloaded
     if kind is not errors.InvalidRequestError:
         return kind
     # These come as plain 400s: only their words tell them apart.

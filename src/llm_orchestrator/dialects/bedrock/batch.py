@@ -151,10 +151,13 @@ def list_recent(
 def results(status: BatchStatus, target: Candidate) -> Exchange[tuple[BatchOutput, ...]]:
     """The object beside the input's; a job that broke off early has none."""
     found = []
+    # S3 says so by either, depending on what the role may do.
+    early = status.state is not BatchState.COMPLETED and not status.completed
+    missing = (403, 404) if early else ()
     for ref in status.results:
         url = _object(ref.place, target)
-        reply = yield HTTPCall(url, method="GET", save=True, also=(404,), sign="s3")
-        if reply.status != 404:
+        reply = yield HTTPCall(url, method="GET", save=True, also=missing, sign="s3")
+        if reply.status not in missing:
             found.append(BatchOutput(ref.kind, reply.file, reply.body))
     return tuple(found)
 

@@ -160,6 +160,14 @@ def results(status: BatchStatus, target: Candidate) -> Exchange[tuple[BatchOutpu
                 url = f"{objects}/{quote(name, safe='')}?alt=media"
                 reply = yield HTTPCall(url, method="GET", save=True)
                 found.append(BatchOutput(ref.kind, reply.file, reply.body))
+    if status.completed and not found:
+        raise errors.BadReplyError(
+            f"there are no results below {', '.join(ref.place for ref in status.results)}",
+            code="no_results",
+            provider=target.provider.name,
+            model=target.model.id,
+            status_code=404,
+        )
     return tuple(found)
 
 

@@ -204,10 +204,10 @@ class Batch(msgspec.Struct):
     output_file_id: str | None = None
     error_file_id: str | None = None
     request_counts: _Counts | None = None
-    errors: _Faults | None = None
+    errors: msgspec.Raw = msgspec.Raw()
     metadata: Any = None
     model: str | None = None
-    usage: _Usage | None = None
+    usage: msgspec.Raw = msgspec.Raw()
     created_at: Any = None
     expires_at: Any = None
     completed_at: Any = None
@@ -223,6 +223,8 @@ class _List(msgspec.Struct):
 
 
 _read_batch = msgspec.json.Decoder(Batch).decode
+_read_faults = msgspec.json.Decoder(_Faults | None).decode
+_read_usage = msgspec.json.Decoder(_Usage | None).decode
 _read_list = msgspec.json.Decoder(_List).decode
 
 
@@ -231,6 +233,7 @@ def status_of(batch: Batch) -> BatchStatus:
     counts = batch.request_counts or _Counts()
     refs = (("output", batch.output_file_id), ("error", batch.error_file_id))
     tag = batch.metadata.get(TAG_KEY) if isinstance(batch.metadata, dict) else None
+    faults = _faults(batch.errors)
     ended = batch.completed_at or batch.failed_at or batch.expired_at or batch.cancelled_at
     return BatchStatus(
         id=batch.id,
@@ -246,15 +249,22 @@ def status_of(batch: Batch) -> BatchStatus:
         input_file_id=batch.input_file_id,
         results=tuple(BatchRef(kind, place) for kind, place in refs if place),
         model=batch.model,
-        error=_why(batch.errors),
-        error_code=_code_of(batch.errors),
+        error=_why(faults),
+        error_code=None if not faults or faults[0].code is None else str(faults[0].code),
         usage=_usage(batch.usage),
     )
 
 
-def _why(faults: _Faults | None) -> str | None:
-    """What is wrong with the file, its first few faults."""
-    told = faults.data or [] if faults else []
+def _faults(errors: msgspec.Raw) -> list[_Fault]:
+    """What is wrong with the file; nothing where that is of another form than here."""
+    try:
+        return (_read_faults(errors) or _Faults()).data or []
+    except UNREADABLE:
+        return []
+
+
+def _why(told: list[_Fault]) -> str | None:
+    """The first few faults."""
     texts = [
         (f"line {one.line}: " if one.line is not None else "") + str(one.message or one.code)
         for one in told[:_MOST_FAULTS]
@@ -264,12 +274,11 @@ def _why(faults: _Faults | None) -> str | None:
     return "; ".join(texts) or None
 
 
-def _code_of(faults: _Faults | None) -> str | None:
-    code = faults.data[0].code if faults and faults.data else None
-    return None if code is None else str(code)
-
-
-def _usage(usage: _Usage | None) -> Usage | None:
+def _usage(told: msgspec.Raw) -> Usage | None:
+    try:
+        usage = _read_usage(told)
+    except UNREADABLE:
+        return None
     if usage is None or usage.input_tokens is None or not usage.input_tokens:
         return None
     cached = usage.input_tokens_details.cached_tokens if usage.input_tokens_details else 0

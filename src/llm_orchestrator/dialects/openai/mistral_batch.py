@@ -119,13 +119,16 @@ def list_recent(
     """
     wire = wire_of(target)
     found: list[BatchStatus] = []
+    seen = 0
     for number in range(MOST_PAGES):
         query = f"page={number}&page_size={wire.page}&order_by=-created"
         reply = yield HTTPCall(f"{address(target, wire.path)}?{query}", method="GET")
         body = read(reply, _read_list, target)
         page = [_status(one) for one in body.data or ()]
         found += bearing(page, since, mark)
-        if len(page) < wire.page or older(page, since):
+        seen += len(page)
+        # A page may be shorter than was asked for, and yet not be the last.
+        if not page or seen >= (count(body.total) or MOST_PAGES * wire.page) or older(page, since):
             break
     return found
 
@@ -171,6 +174,7 @@ class _Job(msgspec.Struct):
 
 class _List(msgspec.Struct):
     data: list[_Job] | None = None
+    total: Any = None
 
 
 _read_job = msgspec.json.Decoder(_Job).decode

@@ -163,7 +163,8 @@ def _status(batch: _Batch) -> BatchStatus:
         id=batch.id,
         state=state,
         word=batch.status,
-        total=count(counts.total),
+        # A batch is taken in before its rows are counted.
+        total=count(counts.total) or None,
         completed=count(counts.completed),
         failed=count(counts.failed),
         created_at=seconds(batch.created_at),

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
+
 from llm_orchestrator.simulator.batches.answerer import Answerer
 from llm_orchestrator.simulator.batches.feed import Numbered, feed
 from llm_orchestrator.simulator.batches.files import StoredFile, lines_of
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 _SLICE: Final = 32  # items worked on before others get a turn
 _SCANNED: Final = 512
 _PROBLEMS: Final = 50  # that are told
+_METERS: Final = {"usage", "usageMetadata", "meta", "tokenCount", "inputTextTokenCount"}
 
 
 @dataclass(slots=True)
@@ -276,8 +279,12 @@ class Batch:
             return LOST, b""
         if name == "doubled-results":
             return kind, line * 2
+        if name == "unmetered-results":
+            return kind, msgspec.json.encode(_unmetered(msgspec.json.decode(line))) + b"\n"
         if name == "unknown-ids":
-            stranger = replace(item, entry=replace(item.entry, key=f"nobody{item.number}"))
+            key, name = item.entry.key, f"nobody{item.number}"
+            body = item.entry.body.replace(f'"{key}"'.encode(), f'"{name}"'.encode())
+            stranger = replace(item, entry=replace(item.entry, key=name, body=body))
             return kind, line + self.lane.line(stranger, answered) + b"\n"
         return kind, line
 
@@ -299,6 +306,15 @@ class Batch:
                 if step % _SCANNED == 0:
                     yield
         self.results.close()
+
+
+def _unmetered(value: Any) -> Any:
+    """A result without anything that tells what it used."""
+    if isinstance(value, list):
+        return [_unmetered(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    return {name: _unmetered(one) for name, one in value.items() if name not in _METERS}
 
 
 def _hash(data: bytes) -> int:

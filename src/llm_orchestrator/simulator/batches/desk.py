@@ -60,8 +60,14 @@ class Desk:
         return found
 
     def listed(self, call: Call) -> list[Batch]:
-        """The batches that the caller's list shows, newest first."""
-        return self.world.batches.listed(self.provider, call.account)
+        """The batches that the caller's list shows, newest first unless a fault says otherwise."""
+        found = self.world.batches.listed(self.provider, call.account)
+        match call.fault.name if call.fault else "":
+            case "oldest-first":
+                return found[::-1]
+            case "doubled-list":  # as when one is made while the list is read
+                return [batch for batch in found for _ in range(2)]
+        return found
 
     async def raw(self, call: Call) -> bytes:
         """A body as large as the provider takes batches."""

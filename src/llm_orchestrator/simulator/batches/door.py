@@ -22,6 +22,7 @@ from llm_orchestrator.simulator.world import World, account_of
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 OPERATIONS: Final = ("upload", "create", "poll", "list", "results", "cancel", "delete")
 _PART: Final = 1 << 18
+_WRONG: Final = b'{"error":{"message":"Something went wrong.","type":"server_error"}}\n'
 _PAGE: Final = b"<html><head><title>502 Bad Gateway</title></head></html>\n"
 
 
@@ -148,8 +149,13 @@ def _gone(request: web.Request, *, reset: bool) -> web.Response:
 async def send_file(
     call: Call, path: Path, kind: str, headers: dict[str, str] | None = None
 ) -> web.StreamResponse:
-    """A file as it is on disk, or the range asked for; a fault of a stream ends it half way."""
+    """A file as it is on disk, or the range asked for.
+
+    A fault of a stream ends it half way; with `error-body` something else comes in its place.
+    """
     request, fault = call.request, call.fault
+    if fault is not None and fault.name == "error-body":
+        return web.Response(body=_WRONG, content_type="application/json")
     broken = fault is not None and fault.stage == "stream"
     response = web.StreamResponse(headers={"Content-Type": kind} | (headers or {}))
     with path.open("rb") as file:

@@ -40,11 +40,13 @@ _MESSAGE: Final = record(
     tool_calls=optional(array(_CALL)),
 )
 _USAGE: Final = record("Usage", billed_units=_units("BilledUnits"), tokens=_units("Tokens"))
-_SAID: Final = record("Body", id="string", finish_reason="string", message=_MESSAGE, usage=_USAGE)
+_SAID: Final = record(
+    "Body", id="string", finish_reason="string", message=_MESSAGE, usage=optional(_USAGE)
+)
 _VECTORS: Final = record("Embeddings", float=optional(array(array("double"))))
 _META: Final = record("Meta", billed_units=_units("BilledUnits"))
 _EMBEDDED: Final = record(
-    "Body", id="string", embeddings=_VECTORS, texts=array("string"), meta=_META
+    "Body", id="string", embeddings=_VECTORS, texts=array("string"), meta=optional(_META)
 )
 SCHEMAS: Final = {
     CHAT: record("Row", custom_id="string", body=optional(_SAID), error="string"),

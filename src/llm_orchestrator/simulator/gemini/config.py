@@ -209,6 +209,7 @@ def thinking(config: Mapping[str, Any], model: Model) -> tuple[int, int, bool]:
         if re.match(r"gemini-(2\.5-pro|[3-9])", model.id):
             raise invalid("Budget 0 is invalid. This model only works in thinking mode.")
         return 0, 0, False
-    thinks = able and (not model.simulated or model.id.startswith("sim-reason"))
+    real = not model.simulated and not model.id.endswith("-flash-lite")  # that one has to be asked
+    thinks = able and (real or model.id.startswith("sim-reason"))
     typical = LEVELS["MEDIUM"] if thinks or budget is not None or shown else 0
     return (typical if able else 0), (budget if budget and budget > 0 else 10**9), shown

@@ -112,6 +112,8 @@ def show_batch(batch: Batch, now: float) -> dict[str, Any]:
         {"code": p.code, "line": p.line, "message": p.message, "param": p.param}
         for p in batch.problems
     ]
+    fault = batch.fault
+    named = fault is None or fault.name != "late-results" or now >= moment + fault.seconds
     good, bad, lost = batch.results.kinds
     total = 0 if phase in {"validating", "failed"} else batch.total
     return {
@@ -123,8 +125,8 @@ def show_batch(batch: Batch, now: float) -> dict[str, Any]:
         "input_file_id": batch.facts["input_file_id"],
         "completion_window": batch.facts["completion_window"],
         "status": _STATES.get(phase, phase),
-        "output_file_id": batch.output.id if batch.output else None,
-        "error_file_id": batch.errors.id if batch.errors else None,
+        "output_file_id": batch.output.id if batch.output and named else None,
+        "error_file_id": batch.errors.id if batch.errors and named else None,
         **{name: None if when is None else int(when) for name, when in moments.items()},
         "request_counts": {"total": total, "completed": good + lost, "failed": bad},
         "usage": show_usage(batch),

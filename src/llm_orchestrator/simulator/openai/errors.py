@@ -71,4 +71,12 @@ def for_fault(fault: Fault, model: str, context: int) -> Refusal:
             "The conversation must end with a user message."
         )
         return invalid(message, "messages", "invalid_prefill")
+    if fault.status == 401:
+        message = "Incorrect API key provided."
+        return Refusal(401, message, type="invalid_request_error", code="invalid_api_key")
+    if fault.status == 403:
+        message = f"Your project may not use the model {model}."
+        return Refusal(403, message, type="invalid_request_error")
+    if fault.status == 404:
+        return no_model(model)
     return Refusal(fault.status or 500, server, type="server_error")

@@ -1,4 +1,4 @@
-"""Bulk runs: their items, batches, jobs, nights, alerts, callbacks and estimates."""
+"""Bulk runs: their items, batches, jobs, nights, upkeep, alerts, callbacks and estimates."""
 
 from typing import Any
 
@@ -34,11 +34,12 @@ _TABLES = {
     "bulk_batches": (
         "work_id* run_id! task! provider! model! account! lane! state! round:small=0 "
         "send_no:small=0 sending_at:int sending_real:int gate proof tag! prefix! past path "
-        "size:int sha256 file_id batch_id mark hours:small=24 count:int! embeds:flag reserved:flag "
-        "done:int failed:int strange:int provider_state created_at:int! "
+        "size:int sha256 file_id batch_id mark hours:small=24 count:int! embeds:flag "
+        "max_tokens:int reserved:flag done:int failed:int strange:int provider_state "
+        "created_at:int! "
         "sent_at:int next_at:int ended_at:int collected_at:int cancel_at:int cancel_why "
-        "expected_pico:int hold_pico:int cost_pico:int realtime_pico:int input_tokens:int "
-        "output_tokens:int owner owner_until:int error"
+        "expected_pico:int hold_pico:int cost_pico:int realtime_pico:int unknown:int "
+        "unknown_pico:int input_tokens:int output_tokens:int owner owner_until:int error"
     ),
     "bulk_jobs": (
         "job_id* job_type! provider! data:json! priority:small=5 state! queued_at:int! "
@@ -47,6 +48,7 @@ _TABLES = {
     "bulk_nights": (
         "schedule* local_date* begun_at:int! ended_at:int owner owner_until:int jobs:int"
     ),
+    "bulk_upkeep": "name* owner owner_until:int done_real:int done_at:int told:json",
     "bulk_alerts": (
         "name* subject* severity! action! message! raised_at:int! told_until:int "
         "delivered_at:int resolved_at:int"
@@ -64,8 +66,6 @@ _TABLES = {
 """Columns: ``*`` is of the key, ``!`` is never null, ``=`` gives a default."""
 _INDEXES = (
     ("bulk_runs_state", "bulk_runs", ["state", "priority"]),
-    ("bulk_items_digest", "bulk_items", ["run_id", "digest"]),
-    ("bulk_items_state", "bulk_items", ["run_id", "state", "item_no"]),
     ("bulk_items_work", "bulk_items", ["work_id"]),
     ("bulk_batches_account", "bulk_batches", ["account", "state"]),
     ("bulk_batches_next", "bulk_batches", ["state", "next_at"]),
@@ -84,6 +84,15 @@ def upgrade() -> None:
     for name, table, columns in _INDEXES:
         op.create_index(name, table, columns)
     op.create_index("bulk_batches_gate", "bulk_batches", ["gate"], unique=True)
+    for name, state in (("failed", 3), ("waiting", 0)):
+        where = sa.text(f"state = {state}")
+        op.create_index(
+            f"bulk_items_{name}",
+            "bulk_items",
+            ["run_id", "item_no"],
+            sqlite_where=where,
+            postgresql_where=where,
+        )
 
 
 def _column(word: str) -> sa.Column[Any]:

@@ -1,0 +1,1 @@
+"""The online lane: items answered in real time, a chunk at a time."""

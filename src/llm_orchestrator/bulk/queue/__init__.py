@@ -1,0 +1,1 @@
+"""The queue: jobs one by one, nights, workers, and who is told what."""

@@ -1,0 +1,1 @@
+"""Tasks: what is asked of each row, from YAML to the request that goes out."""
