@@ -11,6 +11,7 @@ import msgspec
 
 from llm_orchestrator.config.schema import RetrySettings
 from llm_orchestrator.errors import (
+    AuthenticationError,
     BudgetError,
     ContentFilterError,
     ContextLengthError,
@@ -99,6 +100,9 @@ class Rescue:
             return self._stop(error)
         if isinstance(error, ContextLengthError):
             self._drop_smaller()
+        elif isinstance(error, AuthenticationError):
+            refused = self.current.provider.name  # its key opens none of its models
+            self._waiting = [one for one in self._waiting if one.provider.name != refused]
         return self._next()
 
     def answered(self) -> None:

@@ -98,6 +98,7 @@ def _kinds() -> dict[str, Fault]:
         Fault("lost-reply-reset", "batch"),
         Fault("error-after-accept", "batch", status=500),
         Fault("batch-failed", "batch"),
+        Fault("refused-lines", "batch"),
         Fault("batch-expired", "batch", share=0.5),
         Fault("item-errors", "batch", status=500),
         Fault("garbage-results", "batch"),

@@ -120,6 +120,14 @@ class BatchRef(msgspec.Struct, frozen=True):
     place: str
 
 
+class BatchFault(msgspec.Struct, frozen=True):
+    """A row for which a whole batch was refused."""
+
+    line: int
+    """Of the input, counted from 1."""
+    message: str
+
+
 class BatchStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A batch as its provider describes it. Times are in seconds since 1970; ``None`` is unknown.
 
@@ -147,6 +155,8 @@ class BatchStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     """Why it failed as a whole."""
     error_code: str | None = None
     """The provider's word for that."""
+    faults: tuple[BatchFault, ...] = ()
+    """Rows that it refused to take, where it names them; it need not name all."""
     usage: Usage | None = None
     """Of all its items, where the provider adds them up."""
 

@@ -19,7 +19,8 @@ from tests.integration.bulk.conftest import Open
 from tests.integration.bulk.test_sending import execute, one
 from tests.integration.bulk.world import World
 
-DONE, RETRY, WAITING = ItemState.DONE, ItemState.RETRY, ItemState.WAITING
+DONE, FAILED = ItemState.DONE, ItemState.FAILED
+RETRY, WAITING = ItemState.RETRY, ItemState.WAITING
 
 
 async def over(world: World, name: str = "openai", count: int = 120) -> Unit:
@@ -60,6 +61,30 @@ async def test_a_batch_that_failed_as_a_whole_costs_nothing(at: Open, sim: Simul
     assert errors(world) == {"the batch failed: The batch could not be processed."}
     assert (unit.state, unit.cost_pico) == ("collected", 0)
     assert world.booked() == {unit.work_id: 0}
+
+
+async def test_rows_that_a_batch_was_refused_for_are_set_apart(at: Open, sim: Simulator) -> None:
+    world = at("openai")
+    sim.add_fault(fault="refused-lines", share=0.1)
+    unit = await over(world)
+    found = await world.counts()
+    assert found.keys() == {FAILED, RETRY}
+    assert 2 <= found[FAILED] <= 30
+    assert found[FAILED] + found[RETRY] == 120
+    await world.store.do(world.store.items.retry, "run1")
+    rows = await world.store.do(world.store.items.page, "run1", states=(WAITING,))
+    (again,) = await world.units("openai", [row.item_no for row in rows])
+    await world.finish(again.work_id)
+    assert await world.counts() == {FAILED: found[FAILED], DONE: found[RETRY]}
+    failed = await world.store.do(world.store.items.page, "run1", states=(FAILED,))
+    for row in failed:
+        assert row.error == (
+            f"InvalidRequestError: refused in line {row.item_no + 1} of its batch: "
+            "Invalid value in the body of this line."
+        )
+        assert row.cost_pico == 0
+    assert world.booked()[unit.work_id] == 0
+    assert sum(cost or 0 for cost in world.booked().values()) == world.billed()
 
 
 @pytest.mark.parametrize("name", ["openai", "anthropic", "gemini"])

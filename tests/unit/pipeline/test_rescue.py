@@ -55,7 +55,6 @@ NEXT = [
     E.BudgetError("x"),
     E.RateLimitError("refused by our own limiter", retry_after=0.1, unsent=True),
     E.QuotaExhaustedError("x"),
-    E.AuthenticationError("x"),
     E.PermissionDeniedError("x"),
     E.ModelNotFoundError("x"),
     E.ContextLengthError("x"),
@@ -74,7 +73,7 @@ STOPS = [
 
 
 def test_every_error_has_its_row() -> None:
-    kinds = {type(error) for error in (*RETRIED, *NEXT, *STOPS)}
+    kinds = {type(error) for error in (*RETRIED, *NEXT, *STOPS)} | {E.AuthenticationError}
     tree = {kind for kind in vars(E).values() if isinstance(kind, type)}
     assert kinds == {k for k in tree if issubclass(k, E.OrchestratorError)} - {E.OrchestratorError}
 
@@ -135,7 +134,7 @@ def test_an_order_of_the_provider_wins() -> None:
 
 def test_a_request_that_only_a_fallback_refuses_goes_on() -> None:
     one = rescue(A, B, C)
-    one.after(E.AuthenticationError("first"))
+    one.after(E.PermissionDeniedError("first"))
     assert shown(one.after(E.InvalidRequestError("no prefill"))) == ("next", "c", 0)
 
 
@@ -171,7 +170,7 @@ def test_a_filter_is_not_routed_around_unasked() -> None:
 def test_the_filter_of_a_fallback_is_what_the_user_hears() -> None:
     """It is an answer to the request; that the first one was down is in the attempts."""
     one = rescue(A, B)
-    one.after(E.AuthenticationError("first"))
+    one.after(E.PermissionDeniedError("first"))
     error = E.ContentFilterError("x", reason="violence")
     assert one.after(error) == Step("stop", B, error=error)
 
@@ -190,6 +189,15 @@ def test_a_context_that_is_too_long_goes_to_larger_models_only() -> None:
 
 
 # ------------------------------------------------------------------ waiting
+
+
+def test_a_key_that_was_refused_is_not_tried_with_another_model() -> None:
+    elsewhere = targets.anthropic(id="d")
+    step = rescue(A, B, elsewhere, C).after(E.AuthenticationError("x"))
+    assert shown(step) == ("next", "d", 0.0)
+    alone = rescue(A, B, C).after(E.AuthenticationError("x"))
+    assert alone.action == "stop"
+    assert isinstance(alone.error, E.AuthenticationError)
 
 
 def test_waits_double_up_to_a_limit() -> None:
@@ -240,7 +248,7 @@ def broken(*candidates: Candidate, clock: Clock) -> Breaker:
 def test_open_candidates_come_last_and_are_not_forgotten() -> None:
     one = rescue(A, B, C, breaker=broken(A, B, clock=Clock()))
     order = [one.current]
-    while (step := one.after(E.AuthenticationError("x"))).action == "next":
+    while (step := one.after(E.PermissionDeniedError("x"))).action == "next":
         order.append(step.candidate)
     assert order == [C, A, B]
 
@@ -254,8 +262,8 @@ def test_a_candidate_that_opens_meanwhile_is_passed_over() -> None:
     breaker = Breaker(1, 30.0, Clock())
     one = rescue(A, B, C, breaker=breaker)
     report(breaker, B, E.ServerError("x"))
-    assert shown(one.after(E.AuthenticationError("x"))) == ("next", "c", 0)
-    assert shown(one.after(E.AuthenticationError("x"))) == ("next", "b", 0)
+    assert shown(one.after(E.PermissionDeniedError("x"))) == ("next", "c", 0)
+    assert shown(one.after(E.PermissionDeniedError("x"))) == ("next", "b", 0)
 
 
 def test_a_probe_is_not_retried_where_another_may_answer() -> None:

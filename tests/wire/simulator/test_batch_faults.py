@@ -139,6 +139,23 @@ def test_items_fail_with_the_status_of_the_fault(own: Simulator, client: Client)
     assert [each["response"]["status_code"] for each in bad] == [429] * 5
 
 
+def test_some_lines_are_refused_in_every_batch(own: Simulator, client: Client) -> None:
+    own.add_fault(fault="refused-lines", share=0.3)
+    turns = [[{"role": "user", "content": f"Say {n}."}] for n in range(30)]
+    lines = [line(f"row{n}", messages=turn) for n, turn in enumerate(turns)]
+    found = []
+    for given in (lines, lines[::-1]):
+        batch = create(client, given)
+        own.advance(HOUR)
+        batch = client.batches.retrieve(batch.id)
+        assert batch.status == "failed"
+        assert {fault.code for fault in batch.errors.data} == {"invalid_request"}
+        found.append({given[fault.line - 1]["custom_id"] for fault in batch.errors.data})
+    assert found[0] == found[1]
+    assert 0 < len(found[0]) < 20
+    assert own.ledger()["total"]["requests"] == 0
+
+
 def test_a_batch_that_fails_and_results_that_are_lost(own: Simulator, client: Client) -> None:
     own.add_fault(fault="batch-failed", count=1)
     own.add_fault(fault="lost-results", count=1)

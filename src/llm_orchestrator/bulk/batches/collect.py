@@ -21,7 +21,7 @@ from llm_orchestrator.bulk.batches.points import point
 from llm_orchestrator.bulk.batches.poll import past_of
 from llm_orchestrator.bulk.batches.tidying import strange_path
 from llm_orchestrator.catalog import cost
-from llm_orchestrator.errors import BadReplyError
+from llm_orchestrator.errors import BadReplyError, InvalidRequestError
 from llm_orchestrator.pipeline.batches import read_output
 from llm_orchestrator.store.bulk_items import CHUNK
 from llm_orchestrator.store.bulk_rows import ItemState, Outcome, Unit, item_no_of
@@ -155,6 +155,7 @@ class Fold:
             for output in outputs:
                 for result in read_output(output, self._target, embeds=unit.embeds):
                     self._take(result)
+            self._refuse()
             self._flush()
         except BadReplyError:  # of the whole output: what came before it counts
             self._flush()
@@ -220,6 +221,17 @@ class Fold:
             outcome.repaired = verdict.repaired
         self.done += outcome.state is ItemState.DONE
         return outcome
+
+    def _refuse(self) -> None:
+        """Rows for which the batch was refused would spoil the next one too."""
+        if len(self._numbers) != self._unit.count:
+            return  # some have moved on: their lines tell no more which is which
+        for fault in self._status.faults:
+            if 0 < fault.line <= len(self._numbers):
+                number = self._numbers[fault.line - 1]
+                why = f"refused in line {fault.line} of its batch: {fault.message}"
+                error = folded(InvalidRequestError(why))
+                self._chunk.append(Outcome(number, ItemState.FAILED, error=error, cost_pico=0))
 
     def _ended_early(self) -> ItemState:
         """Rows of a batch that we have ended wait again; others failed."""

@@ -36,6 +36,7 @@ from llm_orchestrator.dialects.batch_writing import (
     multipart,
 )
 from llm_orchestrator.types.batch import (
+    BatchFault,
     BatchFile,
     BatchItem,
     BatchOrder,
@@ -177,6 +178,7 @@ class _Fault(msgspec.Struct):
     code: Any = None
     line: Any = None
     message: Any = None
+    param: Any = None
 
 
 class _Faults(msgspec.Struct):
@@ -251,6 +253,7 @@ def status_of(batch: Batch) -> BatchStatus:
         model=batch.model,
         error=_why(faults),
         error_code=None if not faults or faults[0].code is None else str(faults[0].code),
+        faults=_of_rows(faults),
         usage=_usage(batch.usage),
     )
 
@@ -272,6 +275,15 @@ def _why(told: list[_Fault]) -> str | None:
     if len(told) > _MOST_FAULTS:
         texts.append(f"and {len(told) - _MOST_FAULTS} more")
     return "; ".join(texts) or None
+
+
+def _of_rows(told: list[_Fault]) -> tuple[BatchFault, ...]:
+    """Those that lie in a row; a model that cannot be asked is no fault of the row."""
+    return tuple(
+        BatchFault(one.line, str(one.message or one.code))
+        for one in told
+        if type(one.line) is int and "model" not in f"{one.code} {one.param}"
+    )
 
 
 def _usage(told: msgspec.Raw) -> Usage | None:

@@ -222,6 +222,9 @@ class Batch:
                 f"The custom_id must have at most {self.lane.longest_key} characters.",
                 "custom_id",
             )
+        if self._refused(entry):
+            message = "Invalid value in the body of this line."
+            raise ProblemError("invalid_request", message, "body.messages")
         if self.lane.one_model and entry.model != self.model:
             raise ProblemError(
                 "mismatched_model",
@@ -239,6 +242,12 @@ class Batch:
                 "custom_id",
             )
         seen.add(key)
+
+    def _refused(self, entry: Entry) -> bool:
+        """Whether the fault strikes this line: by what it asks, so that every batch refuses it."""
+        if self.fault is None or self.fault.name != "refused-lines":
+            return False
+        return _hash(entry.body) < self.fault.share * (1 << 64)
 
     def _answers(self, world: World) -> Iterator[None]:
         """Answer all items that will be reached, however the batch ends."""
