@@ -49,7 +49,7 @@ class Case:
             "active_provider": self.row.name,
             "providers": {self.row.name: self.row.section(self.sim.url, key)},
             "fallback": {"enabled": False},
-            "retry": {"max_retries": 1, "base_delay": 0.005, "max_delay": 0.01, "max_wait": 3.0},
+            "retry": {"max_retries": 1, "base_delay": 0.005, "max_delay": 0.01, "max_wait": 1.0},
             "timeouts": {"idle": 2.0},
         }
         return AsyncLLMOrchestrator(config)

@@ -36,7 +36,12 @@ from .markdown import Block
 
 BIN = Path(sys.executable).parent
 KEYS = {"OPENAI_API_KEY": "sk-docs-openai-000", "ANTHROPIC_API_KEY": "sk-docs-anthropic-000"}
-PLAIN = {"NO_COLOR": "1", "COLUMNS": "100", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+PLAIN = {
+    "NO_COLOR": "1",
+    "COLUMNS": "100",
+    "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+    "PYTEST_ADDOPTS": "",
+}
 # Stands in where there is no curl: it knows what the pages use of it.
 CURL = """\
 #!{python}

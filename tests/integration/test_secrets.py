@@ -259,6 +259,7 @@ async def echoing(
             },
             "retry": {"max_retries": 1, "base_delay": 0.001, "max_delay": 0.002},
             "timeouts": {"total": 5},
+            "rate_limits": {"max_wait": 0.5},
             "cost_tracking": {"log_path": "costs.jsonl", "record_bodies": True},
         }
         async with AsyncLLMOrchestrator(canaries(config), transport=kind()) as llm:

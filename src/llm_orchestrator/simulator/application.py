@@ -17,7 +17,7 @@ from llm_orchestrator.simulator.compat.azure import AzureChat, AzureRoutes
 from llm_orchestrator.simulator.compat.routes import PROVIDERS, CompatRoutes
 from llm_orchestrator.simulator.compat.vertex import VertexChatRoutes
 from llm_orchestrator.simulator.control import Control
-from llm_orchestrator.simulator.front import Front
+from llm_orchestrator.simulator.front import Front, nowhere
 from llm_orchestrator.simulator.gemini.claude import ClaudeRoutes
 from llm_orchestrator.simulator.gemini.generate import Generate
 from llm_orchestrator.simulator.gemini.place import Place
@@ -46,7 +46,7 @@ def application(world: World) -> web.Application:
     """All wires and the control endpoints."""
     openai, anthropic = OpenAIRoutes(world), AnthropicRoutes(world)
     gemini, cohere = GeminiRoutes(world), CohereRoutes(world)
-    app = web.Application(client_max_size=world.settings.max_body, middlewares=[_in_its_words])
+    app = web.Application(client_max_size=world.settings.max_body)
     app.add_routes(Control(world).routes())
     app.add_routes(batch_routes(world))
     for provider in PROVIDERS:
@@ -75,6 +75,7 @@ def application(world: World) -> web.Application:
         app.add_routes(openai.routes(prefix))
     for prefix in ("/anthropic/v1", "/v1"):
         app.add_routes(anthropic.routes(prefix))
+    app.router.add_route("*", "/{path:.*}", _nowhere)
     return app
 
 
@@ -104,18 +105,18 @@ def _shared(openai: Handler, anthropic: Handler, gemini: Handler, cohere: Handle
     return handler
 
 
-@web.middleware
-async def _in_its_words(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """A wrong path or method is refused in the words of the provider that was called."""
-    try:
-        return await handler(request)
-    except (web.HTTPNotFound, web.HTTPMethodNotAllowed) as error:
-        name = speaker(request)
-        message = "Not Found" if error.status == 404 else error.reason
-        if name == "openai":
-            message = f"Invalid URL ({request.method} {request.path})"
-        refusal = Refusal(error.status, message)
-        if name == "openai":
-            refusal.type = "invalid_request_error"
-        body, headers = _FRONTS[name].refused(refusal, "req_none")
-        return web.Response(status=error.status, body=body, headers=headers)
+async def _nowhere(request: web.Request) -> web.Response:
+    """A wrong path or method is refused in the words of the provider that was called.
+
+    No middleware: aiohttp would keep each application that has one alive.
+    """
+    found = [await resource.resolve(request) for resource in request.app.router.resources()]
+    known = any(methods and "*" not in methods for _, methods in found)
+    status, message = (405, "Method Not Allowed") if known else (404, "Not Found")
+    name = speaker(request)
+    if name == "openai":
+        message = f"Invalid URL ({request.method} {request.path})"
+    refusal = Refusal(status, message)
+    if name == "openai":
+        refusal.type = "invalid_request_error"
+    return nowhere(_FRONTS[name], refusal)

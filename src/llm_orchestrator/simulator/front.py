@@ -47,3 +47,10 @@ class Front(Protocol):
         if refusal.retry_after is not None:
             headers["Retry-After"] = str(math.ceil(refusal.retry_after))
         return encode(self.error(refusal, request_id)), headers
+
+
+def nowhere(front: Front, refusal: Refusal | None = None) -> web.Response:
+    """The reply to a path or a method that the provider does not have."""
+    refusal = refusal or Refusal(404, "Not Found")
+    body, headers = front.refused(refusal, "req_none")
+    return web.Response(status=refusal.status, body=body, headers=headers)

@@ -1,5 +1,7 @@
 """The simulator's own endpoints, its settings, and what it remembers."""
 
+import gc
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +46,16 @@ async def test_log_shows_every_request_in_order() -> None:
         sim.reset()
         assert sim.log() == []
         assert len(sim.ledger()["rows"]) == 3
+
+
+async def test_nothing_is_kept_of_one_that_was_stopped() -> None:
+    async with Simulator() as sim:
+        assert (await post(sim, "/v1/chat/completions", ASK, KEY)).status == 200
+        assert (await post(sim, "/v1/chat/nothing", ASK, KEY)).status == 404
+        world = weakref.ref(sim.world)
+    del sim
+    gc.collect()
+    assert world() is None
 
 
 async def test_timings_can_change_while_it_runs() -> None:

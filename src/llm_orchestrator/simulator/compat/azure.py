@@ -15,6 +15,7 @@ from llm_orchestrator.simulator.exchange import Exchange
 from llm_orchestrator.simulator.faults import Fault
 from llm_orchestrator.simulator.frames import Frame
 from llm_orchestrator.simulator.free import free_reply
+from llm_orchestrator.simulator.front import nowhere
 from llm_orchestrator.simulator.models import Model
 from llm_orchestrator.simulator.openai import errors
 from llm_orchestrator.simulator.openai.chat import Chat, OpenAIWire
@@ -184,7 +185,7 @@ class AzureRoutes:
     def _dated(self, wire: Callable[[], Wire]) -> Any:
         async def handler(request: web.Request) -> web.StreamResponse:
             if "api-version" not in request.query:
-                raise web.HTTPNotFound
+                return nowhere(self._wire)
             return await Exchange(self._world, wire(), request).run()
 
         return handler

@@ -16,6 +16,7 @@ from llm_orchestrator.simulator.compat.azure import AzureChat, AzureEmbeddings, 
 from llm_orchestrator.simulator.compat.deepinfra import DeepInfra, DeepInfraEmbeddings
 from llm_orchestrator.simulator.compat.groq import Groq
 from llm_orchestrator.simulator.compat.perplexity import Perplexity
+from llm_orchestrator.simulator.front import nowhere
 from llm_orchestrator.simulator.openai.batch_lane import OpenAILane
 from llm_orchestrator.simulator.openai.batches import FileBatches
 from llm_orchestrator.simulator.openai.errors import invalid
@@ -50,7 +51,7 @@ class AzureBatches(FileBatches):
 def _versioned(answer: Any) -> Any:
     async def handler(request: web.Request) -> web.StreamResponse:
         if "api-version" not in request.query:
-            raise web.HTTPNotFound
+            return nowhere(AzureChat())
         found: web.StreamResponse = await answer(request)
         return found
 

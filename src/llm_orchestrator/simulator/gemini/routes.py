@@ -10,6 +10,7 @@ from llm_orchestrator.simulator import failover, paging
 from llm_orchestrator.simulator.body import json_body
 from llm_orchestrator.simulator.exchange import Exchange
 from llm_orchestrator.simulator.free import free_reply
+from llm_orchestrator.simulator.front import nowhere
 from llm_orchestrator.simulator.gemini import shape
 from llm_orchestrator.simulator.gemini.embeddings import Embed
 from llm_orchestrator.simulator.gemini.errors import invalid
@@ -58,7 +59,7 @@ class GeminiRoutes:
             return await Exchange(self._world, Embed(place, method), request).run()
         if method == "countTokens":
             return await free_reply(self._world, Generate(place), "count", request, self._count)
-        raise web.HTTPNotFound
+        return nowhere(Generate(place))
 
     async def models(self, request: web.Request) -> web.StreamResponse:
         """A page of models."""
