@@ -103,7 +103,7 @@ async def test_templates_and_vectors_and_models_go_their_ways(batch: BatchProces
     report = await batch.generate_report(days=1)
     assert report["summary"]["jobs"] == 4
     assert sorted(report["by_provider"]) == ["claude", "openai"]
-    assert [one["jobs"] for one in report["by_day"].values()] == [4]
+    assert sum(one["jobs"] for one in report["by_day"].values()) == 4, "it may have become midnight"
     metrics = await batch.get_metrics("embedding_generation")
     assert (metrics["completed_jobs"], metrics["success_rate"]) == (2, 1.0)
     assert (await batch.get_cost_savings())["proven"] is True

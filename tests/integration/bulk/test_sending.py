@@ -195,11 +195,15 @@ async def test_the_first_upload_counts(at: Open, sim: Simulator) -> None:
 async def test_tasks_of_one_process_do_not_do_the_same(at: Open, sim: Simulator) -> None:
     world = at("openai")
     unit = await one(world, "openai")
+    sim.set_batches(queue=3600)
+    sim.add_fault(fault="slow-headers", on="create", seconds=0.5)
     lease = world.works.hands.settings.lease
     pauses = await asyncio.gather(*(world.works.advance(unit.work_id) for _ in range(5)))
-    assert sorted(pause or 0.0 for pause in pauses) == [0, lease, lease, lease, lease]
+    # Who comes when the first one is done already looks at what it has made.
+    assert pauses.count(lease) >= 1
     wires = [entry["wire"] for entry in sim.log()]
-    assert wires == ["openai.batches.upload", "openai.batches.create"]
+    assert wires[:2] == ["openai.batches.upload", "openai.batches.create"]
+    assert set(wires[2:]) <= {"openai.batches.poll"}
 
 
 async def test_two_batches_with_our_tag_become_one(at: Open, sim: Simulator) -> None:

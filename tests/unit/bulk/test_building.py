@@ -68,6 +68,15 @@ def test_a_file_ends_where_a_limit_is_reached(tmp_path: Path) -> None:
     assert max(number or 0 for number in tokens) <= 200
 
 
+def test_no_unit_is_dearer_than_a_database_can_count(tmp_path: Path) -> None:
+    dear = Price(input=0, output=10**16, batch=Rates(input=0, output=10**16))
+    one = target(model=msgspec.structs.replace(MODEL, prices=(dear,)))
+    units = [built.unit for built in made(tmp_path, 10, one)]
+    assert [unit.count for unit in units if unit] == [4, 4, 2]
+    assert all(unit and (unit.hold_pico or 0) < 2**63 for unit in units)
+    assert [len(built.numbers) for built in made(tmp_path, 3, one, most_pico=0)] == [1, 1, 1]
+
+
 @pytest.mark.parametrize(
     ("name", "limits", "counts"),
     [

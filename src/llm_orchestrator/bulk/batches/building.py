@@ -26,6 +26,8 @@ _INLINE = 60_000_000
 over a slow line, or it would never succeed."""
 _CAREFUL = 100_000_000
 """Bytes where a provider does not tell how many it takes: none that does takes fewer."""
+_DEAREST: Pico = 1 << 62
+"""What a unit may hold at most, whatever its cap: 4.6 million USD, which a database can count."""
 _REJECTS = 1000
 """So many are told at a time."""
 
@@ -190,8 +192,8 @@ class _File:
         )
 
     def _too_dear(self, most: Pico | None) -> bool:
-        cap = self._plan.most_pico
-        return not (cap is None or most is None or self._hold is None) and self._hold + most > cap
+        cap = _DEAREST if self._plan.most_pico is None else min(self._plan.most_pico, _DEAREST)
+        return most is not None and self._hold is not None and self._hold + most > cap
 
     def end(self) -> Built:
         """Close the file; it stays if there is a unit for it."""
