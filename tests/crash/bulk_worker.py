@@ -14,9 +14,9 @@ import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
-from llm_orchestrator.bulk.batches import points
+from llm_orchestrator.bulk.batches import crash_points
 from llm_orchestrator.bulk.batches.building import Plan, build
-from llm_orchestrator.bulk.batches.works import Works
+from llm_orchestrator.bulk.batches.lane import BatchLane
 from llm_orchestrator.bulk.clock import SimulatedClock
 from llm_orchestrator.config import load
 from llm_orchestrator.config.bulk import BulkSettings
@@ -60,20 +60,20 @@ class Life:
         self.runtime = build_runtime(load({"providers": providers, "store": {"url": url}}))
         self.store = BulkStore(url)
         self.clock = SimulatedClock(URL)
-        self.works = Works(
+        self.batch_lane = BatchLane(
             self.runtime, self.store, folder=Path(FOLDER), clock=self.clock, settings=SETTINGS
         )
-        self.works.hands.driver = Driver(self.runtime.transport, (0.0, 0.0, 0.0))
+        self.batch_lane.context.driver = Driver(self.runtime.transport, (0.0, 0.0, 0.0))
 
     async def run(self) -> None:
         await self.clock.refresh()
         await asyncio.gather(*(self.build(name) for name in NAMES))
         store = self.store
         while True:
-            now = self.works.hands.micros()
+            now = self.batch_lane.context.micros()
             due = await store.do(store.units.due, now, run_id=RUN, limit=AT_ONCE)
             if due:
-                await asyncio.gather(*map(self.works.advance, due))
+                await asyncio.gather(*map(self.batch_lane.advance, due))
                 continue
             await store.do(store.items.retry, RUN)
             if await store.do(store.items.page, RUN, states=(ItemState.WAITING,), limit=1):
@@ -93,7 +93,7 @@ class Life:
             task=name,
             target=Candidate(row, self.runtime.catalog.resolve(MODELS[name], name)),
             folder=Path(FOLDER),
-            created_at=self.works.hands.micros(),
+            created_at=self.batch_lane.context.micros(),
             most_items=UNIT,
         )
         rows: Iterator[tuple[int, Request]] = (
@@ -101,13 +101,13 @@ class Life:
         )
         for built in await asyncio.to_thread(lambda: list(build(plan, rows))):
             assert built.unit is not None
-            points.point("built")
+            crash_points.crash_point("built")
             await self.store.do(self.store.units.add, built.unit, built.numbers)
-            points.point("added")
+            crash_points.crash_point("added")
 
 
 def live(spec: str) -> None:
-    points.arm(spec)
+    crash_points.arm(spec)
     try:
         asyncio.run(Life().run())
     except BaseException:  # noqa: BLE001 - a child must never go on with its parent's work

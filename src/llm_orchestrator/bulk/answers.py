@@ -8,7 +8,7 @@ from llm_orchestrator.types.reply import Response
 from llm_orchestrator.types.request import ToolCall
 
 if TYPE_CHECKING:
-    from llm_orchestrator.bulk.batches.hands import Verdict
+    from llm_orchestrator.bulk.batches.context import Verdict
 
 
 class Answer(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):

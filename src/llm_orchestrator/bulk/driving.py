@@ -111,7 +111,7 @@ class Driving:
             self._runtime = build(self._config)
             self._runner = open_runner(self._runtime, self._clock)
             if self._folder is not None:
-                self._runner.folder = self._runner.works.hands.folder = self._folder
+                self._runner.folder = self._runner.batch_lane.context.folder = self._folder
         return self._runner
 
     async def _begin(self, run_id: str) -> None:

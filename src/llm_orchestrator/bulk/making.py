@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from llm_orchestrator.bulk.batches import building
-from llm_orchestrator.bulk.batches.hands import folded
+from llm_orchestrator.bulk.batches.context import folded
 from llm_orchestrator.bulk.online import chunks as online
 from llm_orchestrator.bulk.online.mending import mended
 from llm_orchestrator.bulk.rows.row import RowError

@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 import msgspec
 
 from llm_orchestrator.bulk import spec
-from llm_orchestrator.bulk.batches.hands import folded
+from llm_orchestrator.bulk.batches.context import folded
 from llm_orchestrator.bulk.loading import Loaded, load
 from llm_orchestrator.bulk.planning import foresight
 from llm_orchestrator.bulk.planning.split import Split

@@ -9,8 +9,8 @@ from pathlib import Path
 import msgspec
 
 from llm_orchestrator.bulk import rounds, spec
-from llm_orchestrator.bulk.batches.hands import Verdict, folded
-from llm_orchestrator.bulk.batches.works import Works
+from llm_orchestrator.bulk.batches.context import Verdict, folded
+from llm_orchestrator.bulk.batches.lane import BatchLane
 from llm_orchestrator.bulk.clock import Clock, SystemClock
 from llm_orchestrator.bulk.making import Making
 from llm_orchestrator.bulk.online import refusals
@@ -81,7 +81,7 @@ class Runner:
         self.stopped = False
         self.driving: set[asyncio.Task[RunRow]] = set()
         """Tasks that drive; `close` waits for them."""
-        self.works = Works(
+        self.batch_lane = BatchLane(
             runtime,
             store,
             folder=folder,
@@ -152,7 +152,7 @@ class Runner:
         except OutputError as error:
             if response.finish_reason != "length":
                 return Verdict(ItemState.RETRY, error=f"OutputError: {error}")
-            model, usage = self.works.hands.target(unit).model, response.usage
+            model, usage = self.batch_lane.context.target(unit).model, response.usage
             written = 0 if usage is None else usage.output_tokens
             state, text = cutting.verdict(task, unit, model, written)
             return Verdict(state, error=text)
@@ -161,7 +161,9 @@ class Runner:
         """The rows of a batch whose file is on another machine, written again."""
         making = Making(self.store, unit.run_id, folder=self.folder, now=self.micros())
         task = self.tasks(await self.row(unit.run_id))[unit.task]
-        return await asyncio.to_thread(making.rebuild, unit, task, self.works.hands.target(unit))
+        return await asyncio.to_thread(
+            making.rebuild, unit, task, self.batch_lane.context.target(unit)
+        )
 
     @asynccontextmanager
     async def leased(self, run_id: str) -> AsyncIterator[None]:
@@ -188,7 +190,7 @@ class _Drive:
     def __init__(self, runner: Runner, run: RunRow) -> None:
         self._runner = runner
         self._store = runner.store
-        self._works = runner.works
+        self._batch_lane = runner.batch_lane
         self._run = run
         self._id = run.run_id
         self._waits = True
@@ -298,7 +300,7 @@ class _Drive:
             units.due, self._runner.micros(), run_id=self._id, limit=_AT_ONCE
         )
         if due:
-            after = await asyncio.gather(*(self._works.advance(work_id) for work_id in due))
+            after = await asyncio.gather(*(self._batch_lane.advance(work_id) for work_id in due))
             if None in after:
                 self._waits, self._ended = True, None
         return bool(due)
@@ -308,7 +310,7 @@ class _Drive:
         cancel, decisions = await self._hurry.look(self._run)
         whys = {one.work_id: one.why for one in decisions}
         for work_id in cancel:
-            await self._works.cancel(work_id, whys.get(work_id, "it would be too late"))
+            await self._batch_lane.cancel(work_id, whys.get(work_id, "it would be too late"))
         await self._decided(decisions)
 
     async def _stuck(self) -> bool:
@@ -319,7 +321,7 @@ class _Drive:
             return False
         self._capped = (refused[0].error or "").partition(": ")[2]
         for unit in refused:
-            await self._works.cancel(unit.work_id, self._capped)
+            await self._batch_lane.cancel(unit.work_id, self._capped)
         return True
 
     async def _cancel_units(self, why: str) -> None:
@@ -327,7 +329,7 @@ class _Drive:
             if unit.cancel_at is not None:
                 continue
             if unit.lane == "batch":
-                await self._works.cancel(unit.work_id, why)
+                await self._batch_lane.cancel(unit.work_id, why)
             elif not self._lane.running:
                 await self._lane.drop(unit)
 
@@ -385,7 +387,7 @@ class _Drive:
         elif state == "partial" and (refused := await refusals.told(self._store, self._id)):
             fields["error"] = refused
         await self._store.do(self._store.history.conclude, self._id)
-        await self._works.check(self._id)
+        await self._batch_lane.check(self._id)
         await self._store.do(
             self._store.runs.change, self._id, among=("running", "cancelling"), **fields
         )

@@ -8,7 +8,7 @@ from openai import OpenAI
 
 from llm_orchestrator.bulk.answers import decode_answer
 from llm_orchestrator.bulk.batches import collect
-from llm_orchestrator.bulk.batches.hands import Verdict
+from llm_orchestrator.bulk.batches.context import Verdict
 from llm_orchestrator.dialects.batch import room
 from llm_orchestrator.simulator import Simulator
 from llm_orchestrator.store.bulk_rows import ItemState, Unit
@@ -152,7 +152,7 @@ async def test_lost_results_are_asked_for_again_and_given_up_in_the_end(
     sim.add_fault(fault="lost-results")
     unit = await one(world, "openai")
     for _ in range(12):
-        assert await world.works.advance(unit.work_id) is not None
+        assert await world.batch_lane.advance(unit.work_id) is not None
         sim.advance(3600)
     found = await world.unit(unit.work_id)
     assert found.state == "ended"
@@ -199,17 +199,19 @@ async def test_a_file_that_is_gone_does_not_take_the_other_with_it(
     sim.add_fault(fault="item-errors", share=0.25, count=1)
     unit = await one(world, "openai")
     while (await world.unit(unit.work_id)).state != "ended":
-        await world.works.advance(unit.work_id)
+        await world.batch_lane.advance(unit.work_id)
         sim.advance(3600)
     target = world.target("openai")
     batch_id = (await world.unit(unit.work_id)).batch_id or ""
-    status = await world.works.hands.drive(room(target.provider).poll(batch_id, target), target)
+    status = await world.batch_lane.context.drive(
+        room(target.provider).poll(batch_id, target), target
+    )
     (file,) = [ref.place for ref in status.results if ref.kind == kind]
     assert target.provider.key is not None
     key, address = target.provider.key.reveal(), target.provider.base_url
     with OpenAI(api_key=key, base_url=address) as client:
         assert client.files.delete(file).deleted
-    assert (await world.works.advance(unit.work_id) or 0) > 0  # it may be there again
+    assert (await world.batch_lane.advance(unit.work_id) or 0) > 0  # it may be there again
     sim.advance(2 * 86400)
     await world.finish(unit.work_id)
     found = await world.unit(unit.work_id)
@@ -229,12 +231,12 @@ async def test_results_that_are_named_late_are_waited_for(at: Open, sim: Simulat
         if found.state == "ended":
             assert found.cost_pico is None
             assert "names no results" in (found.error or "") or not pauses
-            pauses.append(await world.works.advance(unit.work_id) or 0)
+            pauses.append(await world.batch_lane.advance(unit.work_id) or 0)
         else:
-            await world.works.advance(unit.work_id)
+            await world.batch_lane.advance(unit.work_id)
         sim.advance(3600)
     assert len(pauses) > 4
-    assert pauses[-2] > pauses[1] > world.works.hands.settings.poll
+    assert pauses[-2] > pauses[1] > world.batch_lane.context.settings.poll
     assert await world.counts() == {DONE: 120}
     assert world.booked() == {unit.work_id: world.billed()}
 
@@ -245,7 +247,7 @@ async def test_results_of_long_ago_are_asked_for_more_than_once(
 ) -> None:
     world = at("openai")
     unit = await one(world, "openai")
-    await world.works.advance(unit.work_id)
+    await world.batch_lane.advance(unit.work_id)
     sim.advance(3 * 86400)
     sim.add_fault(on="results", count=2, **fault)
     await world.finish(unit.work_id)
@@ -256,12 +258,12 @@ async def test_results_of_long_ago_are_asked_for_more_than_once(
 async def test_results_that_are_withheld_are_waited_for(at: Open, sim: Simulator) -> None:
     world = at("openrouter")
     unit = await one(world, "openrouter")
-    await world.works.advance(unit.work_id)
+    await world.batch_lane.advance(unit.work_id)
     sim.advance(3600)
     # There is no credit left for what was answered; when there is, nothing is run again.
     sim.add_fault(fault="status", status=402, on="poll", count=3)
     for _ in range(3):
-        assert await world.works.advance(unit.work_id)
+        assert await world.batch_lane.advance(unit.work_id)
         assert "Error" in ((await world.unit(unit.work_id)).error or "")
         sim.advance(86400)
     await world.finish(unit.work_id)
@@ -276,10 +278,10 @@ async def test_a_batch_that_nobody_knows_any_more_is_given_up_in_the_end(
 ) -> None:
     world = at("openai")
     unit = await one(world, "openai")
-    await world.works.advance(unit.work_id)
+    await world.batch_lane.advance(unit.work_id)
     sim.add_fault(fault="status", status=status, on="poll")
     sim.advance(2 * 86400)
-    assert await world.works.advance(unit.work_id)
+    assert await world.batch_lane.advance(unit.work_id)
     assert (await world.unit(unit.work_id)).state == "sent"
     sim.advance(2 * 86400)
     await world.finish(unit.work_id, hours=12)
@@ -296,7 +298,7 @@ async def test_results_that_cannot_be_read_are_given_up_in_the_end(
     sim.add_fault(fault="error-body", on="results", provider=name)
     unit = await one(world, name)
     for _ in range(12):
-        await world.works.advance(unit.work_id)
+        await world.batch_lane.advance(unit.work_id)
         sim.advance(3600)
     assert (await world.unit(unit.work_id)).state == "ended"
     assert not [path for path in world.folder.iterdir() if "results" in path.name]
@@ -312,13 +314,13 @@ async def test_reading_again_comes_to_the_same(at: Open, sim: Simulator) -> None
     sim.add_fault(fault="item-errors", share=0.25)
     unit = await one(world, "openai")
     while (await world.unit(unit.work_id)).state != "ended":
-        await world.works.advance(unit.work_id)
+        await world.batch_lane.advance(unit.work_id)
         sim.advance(3600)
     ended = await world.unit(unit.work_id)
-    assert await collect.read(world.works.hands, ended) is None
+    assert await collect.read(world.batch_lane.context, ended) is None
     first = list(world.store.items.iterate("run1")), await world.unit(unit.work_id)
     await world.store.do(execute, world, "UPDATE bulk_batches SET state = 'ended'")
-    assert await collect.read(world.works.hands, ended) is None
+    assert await collect.read(world.batch_lane.context, ended) is None
     again = list(world.store.items.iterate("run1")), await world.unit(unit.work_id)
     assert again[0] == first[0]
     assert again[1].cost_pico == first[1].cost_pico == world.billed()
@@ -331,7 +333,7 @@ async def test_an_item_that_went_on_is_left_alone_by_its_old_batch(
     world = at("openai")
     unit = await one(world, "openai", 10)
     while (await world.unit(unit.work_id)).state != "ended":
-        await world.works.advance(unit.work_id)
+        await world.batch_lane.advance(unit.work_id)
         sim.advance(3600)
     await world.store.do(execute, world, "UPDATE bulk_items SET work_id = 'x' WHERE item_no < 4")
     await world.finish(unit.work_id)
@@ -384,7 +386,7 @@ async def test_what_cannot_be_read_is_not_taken_for_somebody_elses(
     world = at("anthropic")
     sim.add_fault(fault=lost, share=1.0)
     unit = await one(world, "anthropic", 10)
-    await world.works.advance(unit.work_id)
+    await world.batch_lane.advance(unit.work_id)
     await world.store.do(execute, world, "UPDATE bulk_batches SET proof = 'match'")
     await world.finish(unit.work_id, hours=3)
     found = await world.unit(unit.work_id)

@@ -14,13 +14,13 @@ DONE, WAITING = ItemState.DONE, ItemState.WAITING
 async def test_what_was_not_sent_is_simply_not(at: Open, sim: Simulator) -> None:
     world = at("openai")
     unit = await one(world, "openai")
-    assert await world.works.cancel(unit.work_id, "the user said so")
+    assert await world.batch_lane.cancel(unit.work_id, "the user said so")
     await world.finish(unit.work_id)
     found = await world.unit(unit.work_id)
     assert (found.state, found.error, found.cost_pico) == ("dropped", "the user said so", 0)
     assert await world.counts() == {WAITING: 120}
     assert sim.batches()["accepted"] == 0
-    assert not await world.works.cancel(unit.work_id, "again")
+    assert not await world.batch_lane.cancel(unit.work_id, "again")
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in ENDLESS])
@@ -30,10 +30,10 @@ async def test_what_was_answered_by_then_is_kept_and_the_rest_waits(
     world = at(name)
     sim.set_batches(queue=0, item=10, validation=1)
     unit = await one(world, name)
-    await world.works.advance(unit.work_id)
+    await world.batch_lane.advance(unit.work_id)
     sim.advance(400)
-    await world.works.advance(unit.work_id)
-    assert await world.works.cancel(unit.work_id, "it would miss the deadline")
+    await world.batch_lane.advance(unit.work_id)
+    assert await world.batch_lane.cancel(unit.work_id, "it would miss the deadline")
     await world.finish(unit.work_id)
     counts = await world.counts()
     done = counts.get(DONE, 0)
@@ -53,8 +53,8 @@ async def test_what_was_answered_by_then_is_kept_and_the_rest_waits(
 async def test_where_nothing_can_be_ended_it_is_waited_for(at: Open) -> None:
     world = at("openrouter")
     unit = await one(world, "openrouter")
-    await world.works.advance(unit.work_id)
-    await world.works.cancel(unit.work_id, "late")
+    await world.batch_lane.advance(unit.work_id)
+    await world.batch_lane.cancel(unit.work_id, "late")
     await world.finish(unit.work_id)
     assert await world.counts() == {DONE: 120}
 
@@ -64,8 +64,8 @@ async def test_one_whose_fate_is_not_known_is_looked_for_first(at: Open, sim: Si
     sim.set_batches(queue=3600)
     sim.add_fault(fault="lost-reply", count=1)
     unit = await one(world, "openai")
-    await world.works.advance(unit.work_id)
-    await world.works.cancel(unit.work_id, "late")
+    await world.batch_lane.advance(unit.work_id)
+    await world.batch_lane.cancel(unit.work_id, "late")
     await world.finish(unit.work_id)
     (batch,) = sim.batches()["batches"]
     assert (batch["state"], batch["billed"]) == ("cancelled", 0)
@@ -79,8 +79,8 @@ async def test_one_that_never_arrived_is_not_sent_again(at: Open, sim: Simulator
         await world.run(run_id=name, count=3)
         (unit,) = await world.units(name, range(3), run_id=name)
         sim.add_fault(fault="reset", on="create", count=1)
-        await world.works.advance(unit.work_id)
-        await world.works.cancel(unit.work_id, "late")
+        await world.batch_lane.advance(unit.work_id)
+        await world.batch_lane.cancel(unit.work_id, "late")
         await world.finish(unit.work_id, hours=0.001, steps=4000)
         assert (await world.unit(unit.work_id)).state == "dropped"
         assert await world.counts(name) == {WAITING: 3}
@@ -90,9 +90,9 @@ async def test_one_that_never_arrived_is_not_sent_again(at: Open, sim: Simulator
 async def test_one_that_has_ended_meanwhile_is_collected(at: Open, sim: Simulator) -> None:
     world = at("openai")
     unit = await one(world, "openai")
-    await world.works.advance(unit.work_id)
+    await world.batch_lane.advance(unit.work_id)
     sim.advance(3600)
-    await world.works.cancel(unit.work_id, "late")
+    await world.batch_lane.cancel(unit.work_id, "late")
     await world.finish(unit.work_id)
     assert await world.counts() == {DONE: 120}
 
@@ -101,7 +101,7 @@ async def test_who_gives_up_does_so_in_one_go(at: Open, sim: Simulator) -> None:
     world = at("openai")
     unit = await one(world, "openai", 4)
     sim.add_fault(fault="reset", on="create", count=1)
-    await world.works.advance(unit.work_id)
+    await world.batch_lane.advance(unit.work_id)
     stale = await world.unit(unit.work_id)
     units = world.store.units
     assert await world.store.do(units.give_up, stale, "refused", WAITING, at=1)

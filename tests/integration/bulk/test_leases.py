@@ -21,13 +21,13 @@ async def test_a_unit_of_another_is_left_to_it(at: Open, sim: Simulator) -> None
     world, other = at("openai"), at("openai")
     unit = await one(world, "openai")
     assert await other.store.do(other.store.units.claim, unit.work_id, "other", 60)
-    now = world.works.hands.micros()
+    now = world.batch_lane.context.micros()
     assert await world.store.do(world.store.units.due, now) == []
-    assert await world.works.advance(unit.work_id) == world.works.hands.settings.lease
+    assert await world.batch_lane.advance(unit.work_id) == world.batch_lane.context.settings.lease
     assert sim.log() == []
     await world.store.do(execute, world, "UPDATE bulk_batches SET owner_until = 1")  # it died
     assert await world.store.do(world.store.units.due, now) == [unit.work_id]
-    assert await world.works.advance(unit.work_id) == 0
+    assert await world.batch_lane.advance(unit.work_id) == 0
     assert sim.batches()["accepted"] == 1
 
 
@@ -44,12 +44,12 @@ async def test_a_lease_is_renewed_while_a_step_lasts(at: Open, sim: Simulator) -
     world = at("openai", settings=msgspec.structs.replace(QUICK, lease=2.0, create_timeout=30.0))
     unit = await one(world, "openai")
     sim.add_fault(fault="slow-headers", on="create", count=1, seconds=2.5)
-    begun = asyncio.create_task(world.works.advance(unit.work_id))
+    begun = asyncio.create_task(world.batch_lane.advance(unit.work_id))
     seen: set[int | None] = set()
 
     async def renewed() -> bool:
         found = await world.unit(unit.work_id)
-        assert found.owner in {None, world.works.hands.owner}
+        assert found.owner in {None, world.batch_lane.context.owner}
         seen.add(found.owner_until)
         return len(seen - {None}) > 2
 
@@ -78,4 +78,4 @@ async def test_a_run_has_one_driver(at: Open) -> None:
 
 async def test_units_that_there_are_not(at: Open) -> None:
     with pytest.raises(InvalidRequestError, match="no unit of work w0"):
-        await at("openai").works.advance("w0")
+        await at("openai").batch_lane.advance("w0")

@@ -15,27 +15,27 @@ from tests.integration.bulk.world import World, asked
 
 
 def plan(world: World, unit: Unit) -> Plan:
-    hands = world.works.hands
+    context = world.batch_lane.context
     return Plan(
         run_id=unit.run_id,
         task=unit.task,
-        target=hands.target(unit),
-        folder=hands.folder,
+        target=context.target(unit),
+        folder=context.folder,
         created_at=unit.created_at,
     )
 
 
 def elsewhere(world: World, folder: Path) -> None:
     """As a process on another machine, which can write rows again."""
-    hands = world.works.hands
-    hands.folder = folder
+    context = world.batch_lane.context
+    context.folder = folder
 
     async def rebuild(unit: Unit) -> Unit:
         numbers = await world.store.do(world.store.items.numbers, unit.work_id, unit.run_id)
         rows = ((number, asked(number)) for number in numbers)
         return await asyncio.to_thread(rewrite, plan(world, unit), unit, rows)
 
-    hands.rebuild = rebuild
+    context.rebuild = rebuild
 
 
 @pytest.mark.parametrize("name", ["openai", "anthropic", "together"])
@@ -45,7 +45,7 @@ async def test_rows_are_written_again(at: Open, sim: Simulator, tmp_path: Path, 
     first = (here.folder / (unit.path or "")).read_bytes()
     elsewhere(there, tmp_path / "there")
     sim.add_fault(fault="rate-limit", on="create", count=1)
-    await there.works.advance(unit.work_id)
+    await there.batch_lane.advance(unit.work_id)
     assert (tmp_path / "there" / (unit.path or "")).read_bytes() == first
     await there.finish(unit.work_id)
     assert await there.counts() == {ItemState.DONE: 120}
@@ -58,8 +58,8 @@ async def test_what_is_uploaded_needs_no_file_any_more(
     here, there = at("openai"), at("openai")
     unit = await one(here, "openai")
     sim.add_fault(fault="rate-limit", on="create", count=1)
-    await here.works.advance(unit.work_id)
-    there.works.hands.folder = tmp_path / "there"
+    await here.batch_lane.advance(unit.work_id)
+    there.batch_lane.context.folder = tmp_path / "there"
     await there.finish(unit.work_id)
     assert await there.counts() == {ItemState.DONE: 120}
 
@@ -69,8 +69,8 @@ async def test_who_has_no_rows_leaves_the_unit_to_others(
 ) -> None:
     here, there = at("openai"), at("openai")
     unit = await one(here, "openai")
-    there.works.hands.folder = tmp_path / "there"
-    await there.works.advance(unit.work_id)
+    there.batch_lane.context.folder = tmp_path / "there"
+    await there.batch_lane.advance(unit.work_id)
     found = await there.unit(unit.work_id)
     assert found.state == "prepared"
     assert "not on this machine" in (found.error or "")

@@ -31,7 +31,7 @@ async def holds(world: World) -> int:
     """What one unit of ten items holds."""
     await world.run(run_id="measure", count=10)
     (unit,) = await world.units("openai", range(10), run_id="measure")
-    await world.works.cancel(unit.work_id, "only measured")
+    await world.batch_lane.cancel(unit.work_id, "only measured")
     await world.finish(unit.work_id)
     assert unit.hold_pico is not None
     return unit.hold_pico
@@ -42,8 +42,11 @@ async def test_the_cap_of_a_run_lets_as_many_go_as_fit(at: Open, sim: Simulator)
     most = await holds(world)
     await world.run(count=30, cap_pico=most + most // 2)
     first, second, third = await world.units("openai", range(30), most=10)
-    await world.works.advance(first.work_id)
-    assert await world.works.advance(second.work_id) == world.works.hands.settings.poll_most
+    await world.batch_lane.advance(first.work_id)
+    assert (
+        await world.batch_lane.advance(second.work_id)
+        == world.batch_lane.context.settings.poll_most
+    )
     found = await world.unit(second.work_id)
     assert (found.state, found.reserved) == ("prepared", False)
     assert "the run's cap" in (found.error or "")
@@ -59,7 +62,7 @@ async def test_what_has_no_price_is_not_sent_under_a_cap(at: Open, sim: Simulato
     await world.run(count=3, cap_pico=10**12)
     (unit,) = await world.units("azure", range(3), model="my-deployment")
     assert unit.hold_pico is None
-    await world.works.advance(unit.work_id)
+    await world.batch_lane.advance(unit.work_id)
     assert "its cost (unknown) does not fit" in ((await world.unit(unit.work_id)).error or "")
     assert sim.batches()["accepted"] == 0
 
@@ -73,9 +76,9 @@ async def test_budgets_hold_what_a_batch_may_cost_until_it_is_known(at: Open) ->
     world = at("openai", **limited)
     await world.run(count=20)
     first, second = await world.units("openai", range(20), most=10)
-    await world.works.advance(first.work_id)
+    await world.batch_lane.advance(first.work_id)
     assert windows(world) == [(0, first.hold_pico, 0)]
-    await world.works.advance(second.work_id)
+    await world.batch_lane.advance(second.work_id)
     found = await world.unit(second.work_id)
     assert (found.error or "").startswith("BudgetError")
     assert (found.state, found.reserved) == ("prepared", False)
@@ -92,9 +95,9 @@ async def test_what_is_given_up_holds_nothing(at: Open, sim: Simulator) -> None:
     await world.run(count=10)
     (unit,) = await world.units("openai", range(10))
     sim.add_fault(fault="rate-limit", on="create", count=1)
-    await world.works.advance(unit.work_id)
+    await world.batch_lane.advance(unit.work_id)
     assert windows(world) == [(0, unit.hold_pico, 0)]
-    await world.works.cancel(unit.work_id, "no more")
+    await world.batch_lane.cancel(unit.work_id, "no more")
     await world.finish(unit.work_id)
     assert windows(world) == [(0, 0, 0)]
     assert world.booked() == {unit.work_id: 0}

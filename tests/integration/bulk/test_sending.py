@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from llm_orchestrator.bulk.batches import submit
-from llm_orchestrator.bulk.batches.hands import rows_of
+from llm_orchestrator.bulk.batches.context import rows_of
 from llm_orchestrator.config.bulk import BulkSettings
 from llm_orchestrator.dialects.batch import Exchange, room
 from llm_orchestrator.simulator import Simulator
@@ -61,8 +61,13 @@ async def test_what_is_safe_to_send_again_is_not_sent_without_end(at: Open, sim:
     world = at("bedrock")
     sim.add_fault(fault="error-after-accept", count=3)
     unit = await one(world, "bedrock")
-    poll = world.works.hands.settings.poll
-    assert [await world.works.advance(unit.work_id) for _ in range(4)] == [0.0, poll, poll, 0.0]
+    poll = world.batch_lane.context.settings.poll
+    assert [await world.batch_lane.advance(unit.work_id) for _ in range(4)] == [
+        0.0,
+        poll,
+        poll,
+        0.0,
+    ]
     await world.finish(unit.work_id)
     found = await world.unit(unit.work_id)
     assert (found.done, found.send_no) == (120, 4)
@@ -98,7 +103,7 @@ async def test_too_many_requests_wait(at: Open, sim: Simulator) -> None:
     world = at("openai")
     sim.add_fault(fault="rate-limit", on="create", count=2, retry_after=7)
     unit = await one(world, "openai")
-    assert await world.works.advance(unit.work_id) == 7
+    assert await world.batch_lane.advance(unit.work_id) == 7
     found = await world.unit(unit.work_id)
     assert found.state == "prepared"
     assert (found.error or "").startswith("RateLimitError")
@@ -115,9 +120,9 @@ async def test_what_is_refused_for_good_gives_its_items_back(
     world = at("openai")
     sim.add_fault(fault="content-filter", on=on, count=1)
     unit = await one(world, "openai", 5)
-    assert await world.works.advance(unit.work_id) == 0
+    assert await world.batch_lane.advance(unit.work_id) == 0
     assert await world.counts() == {ItemState.RETRY: 5}
-    assert await world.works.advance(unit.work_id) is None
+    assert await world.batch_lane.advance(unit.work_id) is None
     found = await world.unit(unit.work_id)
     assert (found.state, found.cost_pico) == ("dropped", 0)
     assert "Error" in (found.error or "")
@@ -136,10 +141,10 @@ async def test_an_error_that_comes_again_is_said_once(
 ) -> None:
     world = at("openai")
     unit = await one(world, "openai")
-    await world.works.advance(unit.work_id)
+    await world.batch_lane.advance(unit.work_id)
     sim.add_fault(fault="status", status=401, on="poll", count=4)
     for _ in range(4):
-        await world.works.advance(unit.work_id)
+        await world.batch_lane.advance(unit.work_id)
     assert "AuthenticationError" in ((await world.unit(unit.work_id)).error or "")
     assert len([one for one in caplog.records if unit.work_id in one.getMessage()]) == 1
     await world.finish(unit.work_id)
@@ -152,12 +157,12 @@ async def test_who_comes_back_too_late_ends_the_second_batch(at: Open, sim: Simu
     sim.set_batches(queue=3600)
     unit = await one(slow, "openai")
     sim.add_fault(fault="slow-headers", on="create", count=1, seconds=1.0)
-    begun = asyncio.create_task(slow.works.advance(unit.work_id))
+    begun = asyncio.create_task(slow.batch_lane.advance(unit.work_id))
     await other.until(lambda: other.is_in(unit.work_id, "sending"))
     # The first one is not heard of any more: its lease is taken.
     await other.store.do(execute, other, "UPDATE bulk_batches SET owner = NULL")
     while (await other.unit(unit.work_id)).state != "sent":
-        await other.works.advance(unit.work_id)
+        await other.batch_lane.advance(unit.work_id)
         await asyncio.sleep(0.01)
     await begun
     await until(lambda: sim.batches()["accepted"] == 2)
@@ -176,10 +181,10 @@ async def test_who_did_not_send_changes_nothing(at: Open, sim: Simulator) -> Non
     world = at("openai")
     unit = await one(world, "openai")
     stale = await world.unit(unit.work_id)
-    await world.works.advance(unit.work_id)
+    await world.batch_lane.advance(unit.work_id)
     uploaded = msgspec.structs.replace(stale, file_id="file-x")
-    target = world.works.hands.target(unit)
-    assert await submit.send(world.works.hands, uploaded, target) == 0
+    target = world.batch_lane.context.target(unit)
+    assert await submit.send(world.batch_lane.context, uploaded, target) == 0
     assert sim.batches()["accepted"] == 1
 
 
@@ -197,8 +202,8 @@ async def test_tasks_of_one_process_do_not_do_the_same(at: Open, sim: Simulator)
     unit = await one(world, "openai")
     sim.set_batches(queue=3600)
     sim.add_fault(fault="slow-headers", on="create", seconds=0.5)
-    lease = world.works.hands.settings.lease
-    pauses = await asyncio.gather(*(world.works.advance(unit.work_id) for _ in range(5)))
+    lease = world.batch_lane.context.settings.lease
+    pauses = await asyncio.gather(*(world.batch_lane.advance(unit.work_id) for _ in range(5)))
     # Who comes when the first one is done already looks at what it has made.
     assert pauses.count(lease) >= 1
     wires = [entry["wire"] for entry in sim.log()]
@@ -211,8 +216,8 @@ async def test_two_batches_with_our_tag_become_one(at: Open, sim: Simulator) -> 
     sim.set_batches(queue=3600)
     sim.add_fault(fault="lost-reply", count=1)
     unit = await one(world, "openai")
-    await world.works.advance(unit.work_id)
-    await world.works.hands.drive(*await again(world, unit))
+    await world.batch_lane.advance(unit.work_id)
+    await world.batch_lane.context.drive(*await again(world, unit))
     await world.finish(unit.work_id, hours=0.5)
     (first, second) = sim.batches()["batches"]
     assert (await world.unit(unit.work_id)).batch_id == first["id"]
@@ -225,10 +230,10 @@ async def test_a_second_batch_that_ends_already_is_not_taken(at: Open, sim: Simu
     sim.set_batches(queue=3600)
     unit = await one(world, "openai")
     sim.add_fault(fault="lost-reply", count=1)
-    await world.works.advance(unit.work_id)
+    await world.batch_lane.advance(unit.work_id)
     (first,) = sim.batches()["batches"]
-    await submit.end(world.works.hands, world.works.hands.target(unit), first["id"])
-    status = await world.works.hands.drive(*await again(world, unit))
+    await submit.end(world.batch_lane.context, world.batch_lane.context.target(unit), first["id"])
+    status = await world.batch_lane.context.drive(*await again(world, unit))
     await world.finish(unit.work_id, hours=0.5)
     found = await world.unit(unit.work_id)
     assert (found.batch_id, found.done) == (status.id, 120)
@@ -250,8 +255,8 @@ async def test_a_batch_that_is_listed_twice_is_one(at: Open, sim: Simulator, nam
 async def again(world: World, unit: Unit) -> tuple[Exchange[BatchStatus], Candidate]:
     """The creation of a unit's batch, once more."""
     unit = await world.unit(unit.work_id)
-    target = world.works.hands.target(unit)
-    file = await rows_of(world.works.hands, unit)
+    target = world.batch_lane.context.target(unit)
+    file = await rows_of(world.batch_lane.context, unit)
     order = BatchOrder(tag=unit.tag, file=file, file_id=unit.file_id or "")
     return room(target.provider).create(order, target), target
 
@@ -265,8 +270,8 @@ async def test_one_at_a_time_is_sent_without_a_tag(at: Open, sim: Simulator) -> 
     await world.run(count=20)
     units = await world.units("anthropic", range(20), most=10)
     sim.add_fault(fault="lost-reply", count=1)
-    assert await world.works.advance(units[0].work_id) == 0
-    assert await world.works.advance(units[1].work_id) == NEVER.poll
+    assert await world.batch_lane.advance(units[0].work_id) == 0
+    assert await world.batch_lane.advance(units[1].work_id) == NEVER.poll
     assert (await world.unit(units[1].work_id)).state == "prepared"
     await world.finish(*(unit.work_id for unit in units), hours=0.001, steps=4000)
     assert sim.batches()["accepted"] == 2
@@ -278,7 +283,7 @@ async def foreign(world: World, count: int) -> str:
     await world.run(run_id="other", count=count)
     numbers = range(count)
     (unit,) = await world.units("anthropic", numbers, run_id="other")
-    status = await world.works.hands.drive(*await again(world, unit))
+    status = await world.batch_lane.context.drive(*await again(world, unit))
     sql = "DELETE FROM bulk_batches WHERE run_id = 'other'"
     await world.store.do(execute, world, sql)
     return str(status.id)
@@ -293,9 +298,9 @@ async def test_where_two_match_it_waits_and_looks_at_the_rows(at: Open, sim: Sim
     world = at("anthropic", settings=NEVER)
     unit = await one(world, "anthropic", 12)
     sim.add_fault(fault="lost-reply", count=1)
-    await world.works.advance(unit.work_id)
+    await world.batch_lane.advance(unit.work_id)
     theirs = await foreign(world, 12)
-    assert await world.works.advance(unit.work_id) == NEVER.poll
+    assert await world.batch_lane.advance(unit.work_id) == NEVER.poll
     assert "several" in ((await world.unit(unit.work_id)).error or "")
     await world.finish(unit.work_id)
     found = await world.unit(unit.work_id)
@@ -320,14 +325,14 @@ async def test_a_batch_that_was_mistaken_for_ours_is_let_go(at: Open, sim: Simul
     sim.set_batches(queue=600)
     unit = await one(world, "anthropic", 12)
     sim.add_fault(fault="reset", on="create", count=1)
-    await world.works.advance(unit.work_id)
+    await world.batch_lane.advance(unit.work_id)
     theirs = await foreign(world, 12)
-    await world.works.advance(unit.work_id)
+    await world.batch_lane.advance(unit.work_id)
     found = await world.unit(unit.work_id)
     assert (found.state, found.batch_id, found.proof) == ("sent", theirs, "match")
     # Its end is asked for, but nothing proves that it is ours: it goes on.
-    await world.works.cancel(unit.work_id, "too late")
-    await world.works.advance(unit.work_id)
+    await world.batch_lane.cancel(unit.work_id, "too late")
+    await world.batch_lane.advance(unit.work_id)
     assert [row["state"] for row in sim.batches()["batches"]] != ["cancelling"]
     await world.store.do(execute, world, "UPDATE bulk_batches SET cancel_at = NULL")
     await world.finish(unit.work_id, steps=4000, hours=0.01)
@@ -351,7 +356,7 @@ async def test_what_may_be_enqueued_is_kept_to_where_it_is_told(at: Open, sim: S
     first, second = await world.units("openai", range(40), most=20)
     assert 750 < (first.input_tokens or 0) <= 1500
     for unit in (first, second, second):
-        await world.works.advance(unit.work_id)
+        await world.batch_lane.advance(unit.work_id)
     assert [(await world.unit(one.work_id)).state for one in (first, second)] == [
         "sent",
         "prepared",

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from llm_orchestrator.bulk.batches.building import Plan, build
-from llm_orchestrator.bulk.batches.hands import Judge
-from llm_orchestrator.bulk.batches.works import Works
+from llm_orchestrator.bulk.batches.context import Judge
+from llm_orchestrator.bulk.batches.lane import BatchLane
 from llm_orchestrator.bulk.clock import Clock, SimulatedClock
 from llm_orchestrator.config import load
 from llm_orchestrator.config.bulk import BulkSettings
@@ -51,7 +51,7 @@ def sections(sim: Simulator, names: Iterable[str]) -> dict[str, Any]:
 
 
 class World:
-    """One process's view of a run: a runtime, a store, and its works."""
+    """One process's view of a run: a runtime, a store, and its batch lane."""
 
     def __init__(
         self,
@@ -73,7 +73,7 @@ class World:
         self.runtime: Runtime = build_runtime(load(given, env=env))
         self.store = BulkStore(url)
         self.clock: Clock = SimulatedClock(sim.url)
-        self.works = Works(
+        self.batch_lane = BatchLane(
             self.runtime,
             self.store,
             folder=folder,
@@ -81,7 +81,7 @@ class World:
             settings=settings,
             judge=judge,
         )
-        self.works.hands.driver = Driver(self.runtime.transport, (0.0, 0.0))
+        self.batch_lane.context.driver = Driver(self.runtime.transport, (0.0, 0.0))
 
     async def close(self) -> None:
         await self.runtime.close()
@@ -95,7 +95,7 @@ class World:
 
     async def run(self, run_id: str = "run1", count: int = 0, **fields: Any) -> RunRow:
         """A run with so many items of the task ``say``."""
-        row = RunRow(run_id=run_id, created_at=self.works.hands.micros(), **fields)
+        row = RunRow(run_id=run_id, created_at=self.batch_lane.context.micros(), **fields)
         await self.store.do(self.store.runs.add, row)
         items = [NewItem(n, "say", f"u{n}", f"d{n}", b"{}") for n in range(count)]
         await self.store.do(self.store.items.add, run_id, items)
@@ -119,7 +119,7 @@ class World:
             task="say",
             target=self.target(name, model),
             folder=self.folder,
-            created_at=self.works.hands.micros(),
+            created_at=self.batch_lane.context.micros(),
             most_items=most,
             embeds=embeds,
         )
@@ -141,7 +141,7 @@ class World:
         left = set(work_ids)
         for _ in range(steps):
             for work_id in sorted(left):
-                if await self.works.advance(work_id) is None:
+                if await self.batch_lane.advance(work_id) is None:
                     left.discard(work_id)
             if not left:
                 return

@@ -6,8 +6,8 @@ from typing import Literal
 import msgspec
 
 from llm_orchestrator.bulk.batches import submit
+from llm_orchestrator.bulk.batches.context import BatchContext, account_of, folded, wire_of
 from llm_orchestrator.bulk.batches.fetching import whose
-from llm_orchestrator.bulk.batches.hands import Hands, account_of, folded, wire_of
 from llm_orchestrator.bulk.batches.poll import past_of
 from llm_orchestrator.dialects import batch
 from llm_orchestrator.errors import OrchestratorError
@@ -58,40 +58,40 @@ class Audited(msgspec.Struct, frozen=True, kw_only=True):
         return sum(one.whose == whose for one in self.strays)
 
 
-async def everything(hands: Hands) -> list[Audited]:
+async def everything(context: BatchContext) -> list[Audited]:
     """Audit all providers that batches were ordered at in the last 30 days, and raise alerts.
 
     Second batches are ended. A provider whose list cannot be had is skipped, which is told too.
     """
-    store, found = hands.store, []
-    since = int((hands.clock.now() - _KEPT_S) * 1e6)
+    store, found = context.store, []
+    since = int((context.clock.now() - _KEPT_S) * 1e6)
     for provider, first in await store.do(store.units.ordered, since):
         try:
-            listed = await strays(hands, provider, first / 1e6 - hands.settings.clock_skew)
+            listed = await strays(context, provider, first / 1e6 - context.settings.clock_skew)
             found.append(Audited(provider=provider, strays=listed))
         except OrchestratorError as error:
             found.append(Audited(provider=provider, skipped=folded(error)))
     for one in found:
-        await _tell(hands, one)
+        await _tell(context, one)
     skipped = [one.provider for one in found if one.skipped]
     standing = await store.do(store.alerts.listed, standing=True, limit=10_000)
     there = [f"{one.provider}/{stray.batch_id}" for one in found for stray in one.strays]
     there += [f"{one.provider}/others" for one in found if one.count("unknown")]
     there += [one.subject for one in standing if one.subject.partition("/")[0] in skipped]
-    await store.do(store.alerts.resolve, ALERT, there, at=hands.micros())
-    await store.do(store.alerts.resolve, UNSEEN, skipped, at=hands.micros())
+    await store.do(store.alerts.resolve, ALERT, there, at=context.micros())
+    await store.do(store.alerts.resolve, UNSEEN, skipped, at=context.micros())
     return found
 
 
-async def _tell(hands: Hands, one: Audited) -> None:
+async def _tell(context: BatchContext, one: Audited) -> None:
     """Raise what is to be told of a provider; each once."""
     told = 0
     for stray in one.strays:
         if stray.whose == "ours":
-            told += await _alert(hands, stray)
+            told += await _alert(context, stray)
         elif stray.whose == "tagged":
             told += await _raise(
-                hands,
+                context,
                 f"{one.provider}/{stray.batch_id}",
                 f"a batch at {one.provider} ({stray.batch_id}) bears a tag as ours do "
                 f"({stray.tag}), and is in no run of this store",
@@ -102,7 +102,7 @@ async def _tell(hands: Hands, one: Audited) -> None:
     others = [stray for stray in one.strays if stray.whose == "unknown"]
     if others:
         await _raise(
-            hands,
+            context,
             f"{one.provider}/others",
             f"{one.provider} lists batches of nobody here: {len(others):,}, such as "
             f"{others[0].batch_id}",
@@ -111,7 +111,7 @@ async def _tell(hands: Hands, one: Audited) -> None:
         )
     if one.skipped:
         await _raise(
-            hands,
+            context,
             one.provider,
             f"the batches of {one.provider} cannot be listed ({one.skipped}), and were not audited",
             "Let its key list batches, or compare its bill",
@@ -120,12 +120,12 @@ async def _tell(hands: Hands, one: Audited) -> None:
         )
 
 
-async def check(hands: Hands, run_id: str) -> list[Stray]:
+async def check(context: BatchContext, run_id: str) -> list[Stray]:
     """Audit the accounts of a run since it began; second batches are ended, and alerted.
 
     A provider whose list cannot be had is left out, with a warning in the log.
     """
-    store = hands.store
+    store = context.store
     units = await store.do(store.units.of_run, run_id)
     begun: dict[str, int] = {}
     for unit in units:
@@ -134,24 +134,24 @@ async def check(hands: Hands, run_id: str) -> list[Stray]:
     found: list[Stray] = []
     for provider, start in begun.items():
         try:
-            found += await strays(hands, provider, start / 1e6 - hands.settings.clock_skew)
+            found += await strays(context, provider, start / 1e6 - context.settings.clock_skew)
         except OrchestratorError as error:
             log.warning("the batches of %s could not be audited: %s", provider, error)
     for one in found:
         if one.whose == "ours":
-            await _alert(hands, one)
+            await _alert(context, one)
     return found
 
 
-async def _alert(hands: Hands, one: Stray) -> bool:
+async def _alert(context: BatchContext, one: Stray) -> bool:
     """Tell of a batch that was made twice, and end it; whether that is new."""
     ended = one.state.over
     try:
-        ended = ended or await end(hands, one)
+        ended = ended or await end(context, one)
     except OrchestratorError as error:
         log.warning("%s: %s cannot be ended: %s", one.provider, one.batch_id, error)
     return await _raise(
-        hands,
+        context,
         f"{one.provider}/{one.batch_id}",
         f"a second batch of {one.work_id} is at {one.provider} ({one.batch_id}"
         f"{', and was ended' if ended else ''})",
@@ -160,7 +160,7 @@ async def _alert(hands: Hands, one: Stray) -> bool:
 
 
 async def _raise(
-    hands: Hands,
+    context: BatchContext,
     subject: str,
     message: str,
     action: str,
@@ -175,54 +175,56 @@ async def _raise(
         severity=severity,
         action=action,
         message=message,
-        raised_at=hands.micros(),
+        raised_at=context.micros(),
     )
-    new = await hands.store.do(hands.store.alerts.raise_one, alert)
+    new = await context.store.do(context.store.alerts.raise_one, alert)
     if new:
         log.warning("%s", message)
     return new
 
 
-async def end(hands: Hands, stray: Stray) -> bool:
+async def end(context: BatchContext, stray: Stray) -> bool:
     """End a second batch of ours; False where it is not proven ours, or cannot be ended."""
     if stray.whose != "ours":
         return False
-    target = batch.whole(hands.runtime.directory.use(stray.provider))
-    return await submit.end(hands, target, stray.batch_id)
+    target = batch.whole(context.runtime.directory.use(stray.provider))
+    return await submit.end(context, target, stray.batch_id)
 
 
-async def strays(hands: Hands, provider: str, since: float) -> list[Stray]:
+async def strays(context: BatchContext, provider: str, since: float) -> list[Stray]:
     """The batches of the account since then (unix seconds) that no unit has."""
-    row = hands.runtime.directory.use(provider)
+    row = context.runtime.directory.use(provider)
     target = batch.whole(row)
-    store = hands.store
+    store = context.store
     account, start = account_of(row), int((since - _KEPT_S) * 1e6)
-    listed = await hands.drive(batch.room(row).list_recent(target, since), target)
+    listed = await context.drive(batch.room(row).list_recent(target, since), target)
     units = await store.do(store.units.of_provider, provider, account, start)
     found = judge(listed, units, target)
     if wire_of(target).tag == "none":
         of = {one.id: one for one in listed}
-        found = [await _by_rows(hands, one, of[one.batch_id], units) for one in found]
+        found = [await _by_rows(context, one, of[one.batch_id], units) for one in found]
     # A batch without a tag whose creation was just accepted is not known to be its unit's yet.
     sending = [unit.sending_at or 0 for unit in units if unit.state == "sending"]
     soonest = min(sending, default=None)
     if soonest is None:
         return found
-    begun = soonest / 1e6 - hands.settings.clock_skew
+    begun = soonest / 1e6 - context.settings.clock_skew
     return [one for one in found if one.tag or (one.created_at or begun) < begun]
 
 
-async def _by_rows(hands: Hands, one: Stray, status: BatchStatus, units: list[Unit]) -> Stray:
+async def _by_rows(
+    context: BatchContext, one: Stray, status: BatchStatus, units: list[Unit]
+) -> Stray:
     """Without tags the rows tell, once it is over, that it is the second batch of a unit."""
     if not status.state.over:
         return one
     for unit in units:
-        begun = unit.created_at / 1e6 - hands.settings.clock_skew
+        begun = unit.created_at / 1e6 - context.settings.clock_skew
         fits = one.total in {None, unit.count} and (one.created_at or begun) >= begun
         # Who was sent once has one batch: only these may be read, which others may have made.
         if unit.send_no > 1 and fits:
             try:
-                said = await whose(hands, unit, hands.target(unit), status)
+                said = await whose(context, unit, context.target(unit), status)
             except OrchestratorError as error:  # its rows may be gone
                 log.warning("%s: %s cannot be read: %s", one.provider, one.batch_id, error)
                 continue

@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 import msgspec
 
-from llm_orchestrator.bulk.batches.hands import account_of
+from llm_orchestrator.bulk.batches.context import account_of
 from llm_orchestrator.bulk.planning.bounds import most_in_batch
 from llm_orchestrator.dialects import batch
 from llm_orchestrator.errors import InvalidRequestError, OrchestratorError, StoreError

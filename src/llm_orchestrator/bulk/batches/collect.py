@@ -16,8 +16,8 @@ import msgspec
 
 from llm_orchestrator.bulk.answers import encode_answer
 from llm_orchestrator.bulk.batches import fetching, money
-from llm_orchestrator.bulk.batches.hands import Hands, folded
-from llm_orchestrator.bulk.batches.points import point
+from llm_orchestrator.bulk.batches.context import BatchContext, folded
+from llm_orchestrator.bulk.batches.crash_points import crash_point
 from llm_orchestrator.bulk.batches.poll import past_of
 from llm_orchestrator.bulk.batches.tidying import strange_path
 from llm_orchestrator.catalog import cost
@@ -35,41 +35,41 @@ _UNANSWERED, _SUCCEEDED = 1, 2
 _STATES = {"failed": ItemState.FAILED, "retryable": ItemState.RETRY, "expired": ItemState.RETRY}
 
 
-async def read(hands: Hands, unit: Unit) -> float | None:
+async def read(context: BatchContext, unit: Unit) -> float | None:
     """Fetch the results, note what became of each item, book the cost."""
-    async with fetching.own_folder(hands, unit) as folder:
-        return await _read(hands, unit, folder)
+    async with fetching.own_folder(context, unit) as folder:
+        return await _read(context, unit, folder)
 
 
-async def _read(hands: Hands, unit: Unit, folder: Path) -> float | None:
-    target = hands.target(unit)
-    status, outputs, gone = await fetching.fetch(hands, unit, target, folder)
-    point("fetched")
-    fold = Fold(hands, unit, target, status, folder, gone)
+async def _read(context: BatchContext, unit: Unit, folder: Path) -> float | None:
+    target = context.target(unit)
+    status, outputs, gone = await fetching.fetch(context, unit, target, folder)
+    crash_point("fetched")
+    fold = Fold(context, unit, target, status, folder, gone)
     try:
         await asyncio.to_thread(fold.run, outputs)
     except BadReplyError as error:
-        fold.gone = fetching.given_up(hands, unit, error, unread=True)
-    store = hands.store
+        fold.gone = fetching.given_up(context, unit, error, unread=True)
+    store = context.store
     if unit.proof == "match" and fold.foreign:
-        await asyncio.to_thread(strange_path(hands.folder, unit).unlink, missing_ok=True)
+        await asyncio.to_thread(strange_path(context.folder, unit).unlink, missing_ok=True)
         past = [*past_of(unit), status.id]
         done = await store.do(store.units.mistaken, unit, past, gate=unit.account)
-        return 0.0 if done else hands.settings.poll
+        return 0.0 if done else context.settings.poll
     if fold.nothing:
         none = BadReplyError("nothing can be read in the results", code="unreadable_results")
-        fold.gone = fetching.given_up(hands, unit, none, unread=True)
-    point("folded")
+        fold.gone = fetching.given_up(context, unit, none, unread=True)
+    crash_point("folded")
     state, why = fold.rest()
     await store.do(store.items.leave, unit.run_id, unit.work_id, state, why)
-    point("left")
-    await money.settle(hands, unit, fold.settlement())
-    point("settled")
+    crash_point("left")
+    await money.settle(context, unit, fold.settlement())
+    crash_point("settled")
     done = await store.do(
         store.units.over,
         unit,
         "collected",
-        collected_at=hands.micros(),
+        collected_at=context.micros(),
         done=fold.done,
         failed=unit.count - fold.done,
         strange=fold.strange,
@@ -80,8 +80,8 @@ async def _read(hands: Hands, unit: Unit, folder: Path) -> float | None:
         provider_state=status.state.value,
         proof="rows" if unit.proof == "match" and fold.own else unit.proof,
     )
-    point("collected")
-    await asyncio.to_thread(fetching.clear, hands, unit)
+    crash_point("collected")
+    await asyncio.to_thread(fetching.clear, context, unit)
     return None if done else 0.0
 
 
@@ -90,7 +90,7 @@ class Fold:
 
     def __init__(
         self,
-        hands: Hands,
+        context: BatchContext,
         unit: Unit,
         target: Candidate,
         status: BatchStatus,
@@ -98,7 +98,7 @@ class Fold:
         gone: str | None = None,
     ) -> None:
         self._folder = folder
-        self._hands = hands
+        self._hands = context
         self._unit = unit
         self._target = target
         self._status = status
@@ -267,7 +267,7 @@ class Fold:
         store, chunk, self._chunk = self._hands.store, self._chunk, []
         if chunk:
             store.wait(store.items.finish, self._unit.run_id, self._unit.work_id, chunk)
-            point("chunk")
+            crash_point("chunk")
 
     def _keep_strange(self, result: BatchResult) -> None:
         self.strange += 1

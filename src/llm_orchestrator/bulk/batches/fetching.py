@@ -10,7 +10,7 @@ from typing import Literal
 
 import msgspec
 
-from llm_orchestrator.bulk.batches.hands import Hands, folded, wire_of
+from llm_orchestrator.bulk.batches.context import BatchContext, folded, wire_of
 from llm_orchestrator.dialects import batch
 from llm_orchestrator.errors import BadReplyError, OrchestratorError
 from llm_orchestrator.pipeline.batches import read_output
@@ -26,28 +26,28 @@ _SHARE, _LONGEST_S = 0.05, 3600.0
 
 
 async def fetch(
-    hands: Hands, unit: Unit, target: Candidate, folder: Path
+    context: BatchContext, unit: Unit, target: Candidate, folder: Path
 ) -> tuple[BatchStatus, list[BatchOutput], str | None]:
     """The batch, its results, and why some of them are gone; each file is lost for itself."""
     room, name = batch.room(target.provider), unit.batch_id or ""
     outputs: list[BatchOutput] = []
     gone: str | None = None
     try:
-        status = await hands.drive(room.poll(name, target), target)
+        status = await context.drive(room.poll(name, target), target)
     except OrchestratorError as error:
-        gone = given_up(hands, unit, error)
+        gone = given_up(context, unit, error)
         return BatchStatus(id=name, state=BatchState.FAILED), outputs, gone
     if not status.results and expected(status, target):
         text = "the batch has answered rows, and names no results"
-        gone = given_up(hands, unit, BadReplyError(text, code="no_results", status_code=404))
+        gone = given_up(context, unit, BadReplyError(text, code="no_results", status_code=404))
     for number, ref in enumerate(status.results):
         place = folder / str(number)
         await asyncio.to_thread(place.mkdir)
         one = msgspec.structs.replace(status, results=(ref,))
         try:
-            outputs += await hands.drive(room.results(one, target), target, folder=place)
+            outputs += await context.drive(room.results(one, target), target, folder=place)
         except OrchestratorError as error:
-            gone = given_up(hands, unit, error)
+            gone = given_up(context, unit, error)
     return status, outputs, gone
 
 
@@ -59,14 +59,16 @@ def expected(status: BatchStatus, target: Candidate) -> bool:
     return status.completed > 0 and (complete or wire_of(target).keeps)
 
 
-def given_up(hands: Hands, unit: Unit, error: OrchestratorError, *, unread: bool = False) -> str:
+def given_up(
+    context: BatchContext, unit: Unit, error: OrchestratorError, *, unread: bool = False
+) -> str:
     """What is said of results that are gone, or ``unread``; raises the error for a day before.
 
     And for some minutes where that day has passed already when they are first asked for.
     """
-    now = hands.clock.now()
+    now = context.clock.now()
     waited = now - (unit.ended_at or 0) / 1e6
-    seen = now - hands.missed.setdefault(unit.work_id, now)
+    seen = now - context.missed.setdefault(unit.work_id, now)
     lost = waited > _LOST_S and seen > _LEAST_S
     if not lost or not (unread or error.status_code in _GONE):
         # The longer they are missing, the less often they are asked for.
@@ -76,35 +78,35 @@ def given_up(hands: Hands, unit: Unit, error: OrchestratorError, *, unread: bool
 
 
 @asynccontextmanager
-async def own_folder(hands: Hands, unit: Unit) -> AsyncIterator[Path]:
+async def own_folder(context: BatchContext, unit: Unit) -> AsyncIterator[Path]:
     """A folder for the results that no other process writes to, whatever it does."""
-    folder = await asyncio.to_thread(_made, hands, unit)
+    folder = await asyncio.to_thread(_made, context, unit)
     try:
         yield folder
     finally:
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
 
-def _made(hands: Hands, unit: Unit) -> Path:
-    hands.folder.mkdir(parents=True, exist_ok=True)
-    return Path(mkdtemp(prefix=f"{unit.work_id}.results-", dir=hands.folder))
+def _made(context: BatchContext, unit: Unit) -> Path:
+    context.folder.mkdir(parents=True, exist_ok=True)
+    return Path(mkdtemp(prefix=f"{unit.work_id}.results-", dir=context.folder))
 
 
-def clear(hands: Hands, unit: Unit) -> None:
+def clear(context: BatchContext, unit: Unit) -> None:
     """Remove the files of a unit that is over."""
-    hands.missed.pop(unit.work_id, None)
-    for folder in hands.folder.glob(f"{unit.work_id}.results-*"):
+    context.missed.pop(unit.work_id, None)
+    for folder in context.folder.glob(f"{unit.work_id}.results-*"):
         shutil.rmtree(folder, ignore_errors=True)
-    (hands.folder / (unit.path or unit.work_id)).unlink(missing_ok=True)
+    (context.folder / (unit.path or unit.work_id)).unlink(missing_ok=True)
 
 
 async def whose(
-    hands: Hands, unit: Unit, target: Candidate, status: BatchStatus
+    context: BatchContext, unit: Unit, target: Candidate, status: BatchStatus
 ) -> Literal["ours", "foreign", "unknown"]:
     """Whether the rows of a batch that is over are the unit's."""
-    async with own_folder(hands, unit) as folder:
+    async with own_folder(context, unit) as folder:
         exchange = batch.room(target.provider).results(status, target)
-        outputs = await hands.drive(exchange, target, folder=folder)
+        outputs = await context.drive(exchange, target, folder=folder)
         return await asyncio.to_thread(_whose, unit, target, outputs)
 
 

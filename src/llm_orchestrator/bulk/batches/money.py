@@ -2,7 +2,7 @@
 
 import msgspec
 
-from llm_orchestrator.bulk.batches.hands import Hands, folded
+from llm_orchestrator.bulk.batches.context import BatchContext, folded
 from llm_orchestrator.errors import BudgetError, StoreError
 from llm_orchestrator.providers.keys import key_id
 from llm_orchestrator.store.bulk_rows import RunRow, Unit
@@ -15,35 +15,35 @@ from llm_orchestrator.types.provider import Candidate
 CATEGORY = "bulk"
 
 
-async def hold(hands: Hands, unit: Unit, target: Candidate) -> float | None:
+async def hold(context: BatchContext, unit: Unit, target: Candidate) -> float | None:
     """Hold what the unit can cost at most; how long to wait where a cap is in the way."""
-    store = hands.store
+    store = context.store
     run = await store.do(store.runs.get, unit.run_id)
     answer = await store.do(store.units.reserve, unit)
     if answer != "yes":
         held = "unknown" if unit.hold_pico is None else f"up to {usd_text(unit.hold_pico)} USD"
         cap = usd_text(run.cap_pico) if run is not None and run.cap_pico is not None else "none"
         text = f"BudgetError: its cost ({held}) does not fit under the run's cap ({cap} USD)"
-        await hands.note(unit, error=text)
-        return hands.settings.poll_most
-    ledger = hands.runtime.ledger
+        await context.note(unit, error=text)
+        return context.settings.poll_most
+    ledger = context.runtime.ledger
     if ledger is None:
         return None
     try:
         await ledger.admit(
-            _intent(hands, unit, target, run),
+            _intent(context, unit, target, run),
             capped=run is not None and run.cap_pico is not None,
             patience_s=0.0,
             again=True,
         )
     except (BudgetError, StoreError) as error:
         await store.do(store.units.unreserve, unit.work_id)
-        await hands.note(unit, error=folded(error))
-        return hands.settings.poll_most
+        await context.note(unit, error=folded(error))
+        return context.settings.poll_most
     return None
 
 
-def _intent(hands: Hands, unit: Unit, target: Candidate, run: RunRow | None) -> AttemptRow:
+def _intent(context: BatchContext, unit: Unit, target: Candidate, run: RunRow | None) -> AttemptRow:
     tags = {RUN: unit.run_id, "task": unit.task}
     if run is not None and run.tags:
         tags = msgspec.json.decode(run.tags, type=dict[str, str]) | tags
@@ -53,9 +53,9 @@ def _intent(hands: Hands, unit: Unit, target: Candidate, run: RunRow | None) -> 
         session_id=unit.run_id,
         provider=unit.provider,
         model=unit.model,
-        started_at=hands.micros(),
+        started_at=context.micros(),
         hold_pico=unit.hold_pico,
-        price_version=hands.runtime.catalog.version,
+        price_version=context.runtime.catalog.version,
         category=CATEGORY,
         strategy="batch",
         user_id=None if run is None else run.user_id,
@@ -64,28 +64,28 @@ def _intent(hands: Hands, unit: Unit, target: Candidate, run: RunRow | None) -> 
     )
 
 
-async def settle_nothing(hands: Hands, unit: Unit) -> None:
+async def settle_nothing(context: BatchContext, unit: Unit) -> None:
     """It cost nothing, as nothing was made."""
     await settle(
-        hands,
+        context,
         unit,
         SettlementRow(
             attempt_id=unit.work_id,
             status="dropped",
             cost_pico=0,
             cost_source="free",
-            ended_at=hands.micros(),
+            ended_at=context.micros(),
             latency_us=0,
         ),
     )
 
 
-async def settle(hands: Hands, unit: Unit, row: SettlementRow) -> None:
+async def settle(context: BatchContext, unit: Unit, row: SettlementRow) -> None:
     """Book the outcome, and wait until it is written; the same again changes nothing.
 
     Raises `StoreError` when it cannot be written now.
     """
-    ledger = hands.runtime.ledger
+    ledger = context.runtime.ledger
     if ledger is None or not (unit.reserved or unit.send_no):
         return
     ledger.add(row)

@@ -3,8 +3,8 @@
 import msgspec
 
 from llm_orchestrator.bulk.batches import submit
-from llm_orchestrator.bulk.batches.hands import Hands, folded
-from llm_orchestrator.bulk.batches.points import point
+from llm_orchestrator.bulk.batches.context import BatchContext, folded
+from llm_orchestrator.bulk.batches.crash_points import crash_point
 from llm_orchestrator.dialects import batch
 from llm_orchestrator.errors import OrchestratorError
 from llm_orchestrator.store.bulk_rows import Unit
@@ -20,53 +20,53 @@ _FORGOTTEN_S = 48 * 3600.0
 """So long after its time a batch that its provider does not know any more is given up."""
 
 
-async def look(hands: Hands, unit: Unit) -> float | None:
+async def look(context: BatchContext, unit: Unit) -> float | None:
     """See how far it is."""
-    target = hands.target(unit)
-    store = hands.store
+    target = context.target(unit)
+    store = context.store
     try:
-        status = await _status(hands, unit, target)
+        status = await _status(context, unit, target)
     except OrchestratorError as error:
-        late = hands.clock.now() - (unit.sent_at or 0) / 1e6 - unit.hours * 3600
+        late = context.clock.now() - (unit.sent_at or 0) / 1e6 - unit.hours * 3600
         if error.status_code not in _GONE or late < _FORGOTTEN_S:
             raise
-        at = hands.micros()
+        at = context.micros()
         await store.do(store.units.ended, unit, at=at, error=folded(error), provider_state="gone")
         return 0.0
-    point("seen")
+    crash_point("seen")
     if status.crowded:
         past = [*past_of(unit), status.id]
         await store.do(store.units.anew, unit, past)
-        return min(hands.settings.poll * (1 << len(past)), _LONGEST_S)
+        return min(context.settings.poll * (1 << len(past)), _LONGEST_S)
     told = {
         "provider_state": status.state.value,
         "done": status.completed,
         "failed": status.failed,
     }
     if status.state.over:
-        at = int(status.ended_at * 1e6) if status.ended_at else hands.micros()
+        at = int(status.ended_at * 1e6) if status.ended_at else context.micros()
         await store.do(store.units.ended, unit, at=at, error=status.error, **told)
-        point("ended")
+        crash_point("ended")
         return 0.0
-    await hands.note(unit, error=None, **told)
-    return pause(hands, unit)
+    await context.note(unit, error=None, **told)
+    return pause(context, unit)
 
 
-async def _status(hands: Hands, unit: Unit, target: Candidate) -> BatchStatus:
+async def _status(context: BatchContext, unit: Unit, target: Candidate) -> BatchStatus:
     """The batch as it is, after it was asked to end where it should."""
     batch_id = unit.batch_id or ""
     asked = unit.provider_state == BatchState.CANCELLING
     # One that only matches may be somebody else's: it is left to its end.
     if unit.cancel_at is not None and unit.proof != "match" and not asked:
-        await submit.end(hands, target, batch_id)
-        point("cancelled")
-    return await hands.drive(batch.room(target.provider).poll(batch_id, target), target)
+        await submit.end(context, target, batch_id)
+        crash_point("cancelled")
+    return await context.drive(batch.room(target.provider).poll(batch_id, target), target)
 
 
-def pause(hands: Hands, unit: Unit) -> float:
+def pause(context: BatchContext, unit: Unit) -> float:
     """How long until the next look: the longer it has taken, the longer."""
-    settings = hands.settings
-    age = (hands.micros() - (unit.sent_at or hands.micros())) / 1e6
+    settings = context.settings
+    age = (context.micros() - (unit.sent_at or context.micros())) / 1e6
     longest = settings.poll if unit.cancel_at is not None else settings.poll_most
     return min(max(settings.poll, age * _SHARE), max(settings.poll, longest))
 

@@ -6,7 +6,7 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
-from llm_orchestrator.bulk.batches.hands import Hands
+from llm_orchestrator.bulk.batches.context import BatchContext
 from llm_orchestrator.store.bulk_rows import Unit
 
 _STRANGE = ".strange.jsonl"
@@ -22,11 +22,11 @@ def strange_path(folder: Path, unit: Unit) -> Path:
     return folder / f"{unit.work_id}{_STRANGE}"
 
 
-async def tidy(hands: Hands) -> int:
+async def tidy(context: BatchContext) -> int:
     """Remove what is left of units that are over or unknown; how many files and folders."""
-    store, count = hands.store, 0
-    wall = hands.clock.wall()
-    for path, written in await asyncio.to_thread(_old, hands.folder, wall - _YOUNG_S):
+    store, count = context.store, 0
+    wall = context.clock.wall()
+    for path, written in await asyncio.to_thread(_old, context.folder, wall - _YOUNG_S):
         unit = await store.do(store.units.get, path.name.partition(".")[0])
         useless = written < wall - _UNKNOWN_S if unit is None else unit.over
         if useless:

@@ -12,7 +12,7 @@ from typing import TypeAlias
 import msgspec
 
 from llm_orchestrator.bulk.answers import encode_answer
-from llm_orchestrator.bulk.batches.hands import Judge, Verdict, account_of, folded
+from llm_orchestrator.bulk.batches.context import Judge, Verdict, account_of, folded
 from llm_orchestrator.bulk.online.mending import mended
 from llm_orchestrator.bulk.online.pile import Pile
 from llm_orchestrator.bulk.online.purse import Purse

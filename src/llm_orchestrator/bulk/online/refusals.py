@@ -4,7 +4,7 @@ import logging
 
 import msgspec
 
-from llm_orchestrator.bulk.batches.hands import folded, plain
+from llm_orchestrator.bulk.batches.context import folded, plain
 from llm_orchestrator.errors import (
     AuthenticationError,
     ModelNotFoundError,

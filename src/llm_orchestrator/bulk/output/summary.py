@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from llm_orchestrator.bulk.batches.hands import plain
+from llm_orchestrator.bulk.batches.context import plain
 from llm_orchestrator.bulk.output.brands import brand
 from llm_orchestrator.bulk.output.fates import Fate, fates
 from llm_orchestrator.bulk.planning import foresight

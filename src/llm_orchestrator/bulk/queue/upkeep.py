@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from llm_orchestrator.bulk.batches.works import Works
+from llm_orchestrator.bulk.batches.lane import BatchLane
 from llm_orchestrator.store.bulk import BulkStore
 
 AUDIT = "audit"
@@ -21,9 +21,9 @@ _LEASE_S = 600.0
 """How soon another worker does what one began that died."""
 
 
-async def upkeep(works: Works, owner: str, every_s: float) -> None:
+async def upkeep(lane: BatchLane, owner: str, every_s: float) -> None:
     """Do what is due, unless another worker is at it."""
-    hands = works.hands
+    context = lane.context
 
     async def audited() -> dict[str, Any]:
         return {
@@ -33,31 +33,31 @@ async def upkeep(works: Works, owner: str, every_s: float) -> None:
                 "unknown": one.count("unknown"),
                 "skipped": one.skipped,
             }
-            for one in await works.audit()
+            for one in await lane.audit()
         }
 
     async def tidied() -> dict[str, Any]:
-        return {"removed": await works.tidy()}
+        return {"removed": await lane.tidy()}
 
-    await _once(works, AUDIT, owner, every_s, audited)
-    folder = f"{_FILES}{socket.gethostname()}:{hands.folder}"
-    await _once(works, folder, owner, every_s, tidied)
+    await _once(lane, AUDIT, owner, every_s, audited)
+    folder = f"{_FILES}{socket.gethostname()}:{context.folder}"
+    await _once(lane, folder, owner, every_s, tidied)
 
 
 async def _once(
-    works: Works,
+    lane: BatchLane,
     name: str,
     owner: str,
     every_s: float,
     work: Callable[[], Awaitable[dict[str, Any]]],
 ) -> None:
-    hands = works.hands
-    store = hands.store
+    context = lane.context
+    store = context.store
     if not await store.do(store.upkeep.take, name, owner, _LEASE_S, every_s):
         return
     try:
         told = msgspec.json.encode(await work()).decode()
-        await store.do(store.upkeep.done, name, owner, told, at=hands.micros())
+        await store.do(store.upkeep.done, name, owner, told, at=context.micros())
     except BaseException:  # also when the worker stops
         await store.do(store.upkeep.release, name, owner)
         raise

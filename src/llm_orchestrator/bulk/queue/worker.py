@@ -175,7 +175,7 @@ class Worker:
         if not self._over.is_set():
             runner, every = self.driving.runner, self._config.bulk.audit_interval
             with suppress(CancelledError):  # it stops, and others go on
-                self.driving.call(upkeep(runner.works, self.owner, every))
+                self.driving.call(upkeep(runner.batch_lane, self.owner, every))
 
     def _most(self, run: RunRow) -> int:
         """How many runs of queued jobs its provider may have at once."""

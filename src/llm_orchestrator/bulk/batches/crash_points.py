@@ -18,7 +18,7 @@ def arm(spec: str) -> None:
         _armed[name] = int(times or 1)
 
 
-def point(name: str) -> None:
+def crash_point(name: str) -> None:
     """Pass the point of this name."""
     if name in _armed:
         _armed[name] -= 1

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from llm_orchestrator.bulk.batches import audit, collect, poll, reconcile, submit, tidying
 from llm_orchestrator.bulk.batches.audit import Audited, Stray
-from llm_orchestrator.bulk.batches.hands import Hands, Judge, Rebuild, folded, plain
+from llm_orchestrator.bulk.batches.context import BatchContext, Judge, Rebuild, folded, plain
 from llm_orchestrator.bulk.clock import Clock, SystemClock
 from llm_orchestrator.config.bulk import BulkSettings
 from llm_orchestrator.engine.runtime import Runtime
@@ -20,7 +20,7 @@ from llm_orchestrator.store.bulk_rows import Unit, new_work_id
 log = logging.getLogger("llm_orchestrator")
 
 
-class Works:
+class BatchLane:
     """Goes on with units of the batch lane, whatever process left them where they are.
 
     ``folder`` is where the files with rows and results lie; units name their file in it. ``judge``
@@ -41,13 +41,13 @@ class Works:
         rebuild: Rebuild | None = None,
         stopped: Callable[[], bool] = lambda: False,
     ) -> None:
-        self.hands = Hands(
+        self.context = BatchContext(
             runtime=runtime,
             store=store,
             clock=clock or SystemClock(),
             settings=settings or runtime.config.bulk,
             folder=folder,
-            owner=owner or f"works_{new_work_id()}",
+            owner=owner or f"batches_{new_work_id()}",
             driver=Driver(runtime.transport, stopped=stopped),
             judge=judge,
             rebuild=rebuild,
@@ -62,11 +62,11 @@ class Works:
         one is at it, nothing is done. Raises `StoreError` when our own tables cannot be had; all
         else that goes wrong is noted in the unit, and tried again.
         """
-        hands = self.hands
-        lease = hands.settings.lease
-        await hands.clock.refresh()
+        context = self.context
+        lease = context.settings.lease
+        await context.clock.refresh()
         if work_id in self._under_way:
-            return hands.real(lease)
+            return context.real(lease)
         self._under_way.add(work_id)
         try:
             return await self._advanced(work_id, lease)
@@ -74,15 +74,15 @@ class Works:
             self._under_way.discard(work_id)
 
     async def _advanced(self, work_id: str, lease: float) -> float | None:
-        hands = self.hands
-        unit = await hands.store.do(hands.store.units.claim, work_id, hands.owner, lease)
+        context = self.context
+        unit = await context.store.do(context.store.units.claim, work_id, context.owner, lease)
         if unit is None:
-            if await hands.store.do(hands.store.units.get, work_id) is None:
+            if await context.store.do(context.store.units.get, work_id) is None:
                 raise InvalidRequestError(f"there is no unit of work {work_id}")
-            return hands.real(lease)
+            return context.real(lease)
         if unit.lane != "batch":
-            await hands.store.do(
-                hands.store.units.release, work_id, hands.owner, None, cancelled=True
+            await context.store.do(
+                context.store.units.release, work_id, context.owner, None, cancelled=True
             )
             raise InvalidRequestError(f"{work_id} is of the {unit.lane} lane, and has no batch")
         pause: float | None = 0.0
@@ -90,10 +90,10 @@ class Works:
             async with self._leased(work_id):
                 pause = await self._tried(unit)
         finally:
-            next_at = hands.micros() + int((pause or 0.0) * 1e6)
+            next_at = context.micros() + int((pause or 0.0) * 1e6)
             cancelled = unit.cancel_at is not None
-            await hands.store.do(
-                hands.store.units.release, work_id, hands.owner, next_at, cancelled=cancelled
+            await context.store.do(
+                context.store.units.release, work_id, context.owner, next_at, cancelled=cancelled
             )
         return pause
 
@@ -105,30 +105,30 @@ class Works:
             told = folded(error)
             if plain(told) != plain(unit.error or ""):  # it is tried often, and said once
                 log.warning("%s: %s", unit.work_id, error)
-            store = self.hands.store
+            store = self.context.store
             await store.do(store.units.noted, unit.work_id, told)
-            return max(self.hands.settings.poll, error.retry_after or 0.0)
+            return max(self.context.settings.poll, error.retry_after or 0.0)
 
     async def cancel(self, work_id: str, why: str) -> bool:
         """Ask for the end of a unit; `advance` sees to it. False when it is over already.
 
         What its batch has answered by then is paid for, and read.
         """
-        hands = self.hands
-        return await hands.store.do(hands.store.units.cancel, work_id, why, at=hands.micros())
+        context = self.context
+        return await context.store.do(context.store.units.cancel, work_id, why, at=context.micros())
 
     async def strays(self, provider: str, since: float) -> list[Stray]:
         """Batches at the provider, created since then (unix seconds), that no unit ordered."""
-        return await audit.strays(self.hands, provider, since)
+        return await audit.strays(self.context, provider, since)
 
     async def check(self, run_id: str) -> list[Stray]:
         """Audit all accounts of a run since it began; second batches are ended, and alerted."""
-        return await audit.check(self.hands, run_id)
+        return await audit.check(self.context, run_id)
 
     async def audit(self) -> list[Audited]:
         """Audit all providers that batches were ordered at; see `audit.everything`."""
-        await self.hands.clock.refresh()
-        return await audit.everything(self.hands)
+        await self.context.clock.refresh()
+        return await audit.everything(self.context)
 
     async def tidy(self) -> int:
         """Remove files of units that are over, or were never made; how many.
@@ -136,20 +136,20 @@ class Works:
         What was written within the last hour is left, or within the last week where no unit is
         known: another store may have it. So are results that nobody asked for.
         """
-        return await tidying.tidy(self.hands)
+        return await tidying.tidy(self.context)
 
     async def _step(self, unit: Unit) -> float | None:
         match unit.state:
             case "prepared":
-                return await submit.begin(self.hands, unit)
+                return await submit.begin(self.context, unit)
             case "sending":
-                return await reconcile.find(self.hands, unit)
+                return await reconcile.find(self.context, unit)
             case "sent":
-                return await poll.look(self.hands, unit)
+                return await poll.look(self.context, unit)
             case "ended" if unit.batch_id is None:
-                return await submit.dropped(self.hands, unit)
+                return await submit.dropped(self.context, unit)
             case "ended":
-                return await collect.read(self.hands, unit)
+                return await collect.read(self.context, unit)
             case _:
                 return None
 
@@ -163,11 +163,11 @@ class Works:
             task.cancel()
 
     async def _renew(self, work_id: str) -> None:
-        hands = self.hands
-        lease = hands.settings.lease
+        context = self.context
+        lease = context.settings.lease
         while True:
             await asyncio.sleep(lease / 3)
             try:
-                await hands.store.do(hands.store.units.claim, work_id, hands.owner, lease)
+                await context.store.do(context.store.units.claim, work_id, context.owner, lease)
             except StoreError as error:
                 log.warning("the lease of %s cannot be renewed: %s", work_id, error)

@@ -1,4 +1,4 @@
-"""What all steps of the submit protocol share: the store, the clock, the wire, and who works."""
+"""What all steps of the submit protocol share: the store, the clock, the wire and the files."""
 
 import asyncio
 import re
@@ -41,8 +41,8 @@ Rebuild: TypeAlias = Callable[[Unit], Awaitable[Unit]]
 """Writes the rows of a unit anew where another machine has its file; see `building.rewrite`."""
 
 
-class Hands(msgspec.Struct, kw_only=True):
-    """Who works at units of work, and with what."""
+class BatchContext(msgspec.Struct, kw_only=True):
+    """The dependencies of the steps, the same for all units of one process."""
 
     runtime: Runtime
     store: BulkStore
@@ -103,30 +103,30 @@ def wire_of(target: Candidate) -> BatchWire:
     return batch.wire_of(target)
 
 
-async def rows_of(hands: Hands, unit: Unit) -> BatchFile:
+async def rows_of(context: BatchContext, unit: Unit) -> BatchFile:
     """The rows of the unit on this machine, written again where they are not there.
 
     Raises `StoreError` where that is not possible.
     """
-    path = hands.folder / (unit.path or unit.work_id)
+    path = context.folder / (unit.path or unit.work_id)
     if not await asyncio.to_thread(_is_there, path, unit.size):
-        if hands.rebuild is None:
+        if context.rebuild is None:
             raise StoreError(f"the rows of {unit.work_id} ({unit.path}) are not on this machine")
-        again = await hands.rebuild(unit)
-        await hands.note(unit, path=again.path, size=again.size, sha256=again.sha256)
+        again = await context.rebuild(unit)
+        await context.note(unit, path=again.path, size=again.size, sha256=again.sha256)
         unit = again
-    return file_of(hands, unit)
+    return file_of(context, unit)
 
 
 def _is_there(path: Path, size: int | None) -> bool:
     return path.is_file() and path.stat().st_size == size
 
 
-def file_of(hands: Hands, unit: Unit) -> BatchFile:
+def file_of(context: BatchContext, unit: Unit) -> BatchFile:
     """What is known of the unit's rows, wherever they are."""
     name = unit.path or unit.work_id
     return BatchFile(
-        path=str(hands.folder / name),
+        path=str(context.folder / name),
         size=unit.size or 0,
         count=unit.count,
         name=name,
