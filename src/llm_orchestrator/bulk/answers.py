@@ -1,14 +1,13 @@
-"""An answer as `bulk_items` keeps it: a small JSON text."""
+"""An answer as `bulk_items` keeps it, a small JSON text, and what its task makes of it."""
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 import msgspec
 
+from llm_orchestrator.store.bulk_rows import ItemState, Unit
 from llm_orchestrator.types.reply import Response
 from llm_orchestrator.types.request import ToolCall
-
-if TYPE_CHECKING:
-    from llm_orchestrator.bulk.batches.context import Verdict
 
 
 class Answer(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
@@ -26,12 +25,25 @@ class Answer(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     id: str = ""
 
 
+class Verdict(msgspec.Struct, frozen=True):
+    """What a task makes of an answer: its value, or why it will not do."""
+
+    state: ItemState = ItemState.DONE
+    parsed: object = None
+    error: str | None = None
+    repaired: bool = False
+
+
+Judge: TypeAlias = Callable[[Unit, int, Response], Verdict | None]
+"""Looks at the answer to an item (its number) in a thread; ``None`` takes it as it is."""
+
+
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Answer).decode
 
 
 def encode_answer(
-    response: Response, vectors: list[list[float]] | None = None, verdict: "Verdict | None" = None
+    response: Response, vectors: list[list[float]] | None = None, verdict: Verdict | None = None
 ) -> bytes:
     """The JSON of a response."""
     calls = tuple([part for part in response.parts if type(part) is ToolCall])

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from llm_orchestrator.bulk.batches import building
-from llm_orchestrator.bulk.batches.context import folded
+from llm_orchestrator.bulk.error_text import error_text
 from llm_orchestrator.bulk.online import chunks as online
 from llm_orchestrator.bulk.online.mending import mended
 from llm_orchestrator.bulk.rows.row import RowError
@@ -168,7 +168,8 @@ class Making:
     def _refuse(self, rejects: Sequence[tuple[int, OrchestratorError | RowError]]) -> None:
         if rejects:
             outcomes = [
-                Outcome(number, ItemState.FAILED, error=folded(error)) for number, error in rejects
+                Outcome(number, ItemState.FAILED, error=error_text(error))
+                for number, error in rejects
             ]
             self._store.wait(self._store.items.refuse, self._run_id, outcomes)
 

@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 import msgspec
 
 from llm_orchestrator.bulk import spec
-from llm_orchestrator.bulk.batches.context import folded
+from llm_orchestrator.bulk.error_text import error_text
 from llm_orchestrator.bulk.loading import Loaded, load
 from llm_orchestrator.bulk.planning import foresight
 from llm_orchestrator.bulk.planning.split import Split
@@ -88,7 +88,7 @@ async def place(runner: Runner, wanted: Wanted) -> tuple[RunRow, Loaded]:
         try:
             told = await _Placing(runner, wanted, run.run_id, targets).done()
         except OrchestratorError as error:
-            await do(runs.change, run.run_id, state="failed", error=folded(error))
+            await do(runs.change, run.run_id, state="failed", error=error_text(error))
             raise
         await do(runs.change, run.run_id, among=("loading",), state="planned")
     return await runner.row(run.run_id), told

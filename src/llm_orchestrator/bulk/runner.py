@@ -9,9 +9,10 @@ from pathlib import Path
 import msgspec
 
 from llm_orchestrator.bulk import rounds, spec
-from llm_orchestrator.bulk.batches.context import Verdict, folded
+from llm_orchestrator.bulk.answers import Verdict
 from llm_orchestrator.bulk.batches.lane import BatchLane
 from llm_orchestrator.bulk.clock import Clock, SystemClock
+from llm_orchestrator.bulk.error_text import error_text
 from llm_orchestrator.bulk.making import Making
 from llm_orchestrator.bulk.online import refusals
 from llm_orchestrator.bulk.online.lane import Lane
@@ -223,7 +224,7 @@ class _Drive:
                     state = await self._on()
                 except (ConfigError, UnsupportedError, ModelNotFoundError) as error:
                     await self._cancel_units("the run failed")
-                    await self._end("failed", folded(error))
+                    await self._end("failed", error_text(error))
                     raise
                 if state is not None:
                     await self._end(state)

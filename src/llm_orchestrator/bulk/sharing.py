@@ -36,8 +36,8 @@ class Planned(msgspec.Struct):
     """One plan."""
 
     plan: BulkPlan
-    pasts: dict[str, Waiting]
-    """Those of its tasks."""
+    pasts: Sequence[Waiting]
+    """Those of its demands."""
     limits: dict[str, int] = {}
     """Targets and how long their answers may be, where they were cut before."""
 
@@ -72,19 +72,11 @@ class Sharing:
         split = wishes.split
         left = await self.left(run)
         made = Shared()
-        free = [one for one in groups if one.provider is None]
-        if free and split.mode == "parts":
-            for one in free:
-                own = await self._reduced(run, split, one)
-                left = self._take(made, self._plan(run, [one], offers, left, own), left)
-        elif free:
-            # For all of everybody, the items themselves say whom.
-            own = Split() if split.mode == "each" else split
-            left = self._take(made, self._plan(run, free, offers, left, own), left)
-        for one in groups:
-            if one.provider is not None and one.lane is None:
-                chosen = self._open(allowed(offers, _asked(one), wishes))
-                left = self._take(made, self._plan(run, [one], chosen, left, Split()), left)
+        fresh = [one for one in groups if one.lane is None]
+        if fresh:
+            # All in one plan: what the cap pays for is shared by them.
+            demands = [await self._demand(run, one, offers, wishes) for one in fresh]
+            left = self._take(made, self._plan(run, fresh, demands, offers, left), left)
         open_ones = await do(store.units.of_run, run.run_id, OPEN)
         for one in groups:
             if one.lane is not None:
@@ -137,7 +129,8 @@ class Sharing:
                 made.vain.append((one, self._vain(run, one)))
                 return left
         try:
-            planned = self._plan(run, [one], offers, left, Split())
+            demand = Demand(one.task, one.count, Split(), tuple(offers))
+            planned = self._plan(run, [one], [demand], offers, left)
         except BudgetError as error:
             if busy or one.cut_at is None:
                 made.short = made.short or error
@@ -197,7 +190,7 @@ class Sharing:
                 task=tasks[share.task],
                 target=self._target(share.provider, share.model),
                 lane=share.lane,
-                past=one.pasts[share.task],
+                past=one.pasts[share.demand],
                 count=share.items,
                 most_items=share.unit,
                 most_pico=run.cap_pico,
@@ -235,25 +228,24 @@ class Sharing:
         self,
         run: RunRow,
         groups: Sequence[Waiting],
+        demands: Sequence[Demand],
         offers: Sequence[Offer],
         left: Pico | None,
-        split: Split,
     ) -> Planned:
         now = self._runner.clock.now()
         until = None if run.deadline_at is None else run.deadline_at / 1e6 - now
         made = plan(
-            [Demand(one.task, one.count) for one in groups],
+            demands,
             offers,
             deadline_s=until,
             cap=left,
-            split=split,
             lane=self.wishes(run).lane,
         )
         made = msgspec.structs.replace(
             made,
             decisions=tuple(msgspec.structs.replace(one, at=now) for one in made.decisions),
         )
-        return Planned(made, {one.task: one for one in groups})
+        return Planned(made, groups)
 
     def _take(self, into: Shared, one: Planned, left: Pico | None) -> Pico | None:
         """Do it so; what is left of the cap afterwards."""
@@ -274,6 +266,19 @@ class Sharing:
             )
             self._known = (run.spec, known)
         return known
+
+    async def _demand(
+        self, run: RunRow, one: Waiting, offers: Sequence[Offer], wishes: Wishes
+    ) -> Demand:
+        """What nobody was asked for yet; who is to be asked may be fixed."""
+        if one.provider is not None:
+            chosen = self._open(allowed(offers, _asked(one), wishes))
+            return Demand(one.task, one.count, Split(), tuple(chosen))
+        split = wishes.split
+        if split.mode == "parts":
+            split = await self._reduced(run, split, one)
+        # For all of everybody, the items themselves say whom.
+        return Demand(one.task, one.count, Split() if split.mode == "each" else split)
 
     async def _reduced(self, run: RunRow, split: Split, one: Waiting) -> Split:
         """The parts without what they have got already, when this was planned before."""

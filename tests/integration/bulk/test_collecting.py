@@ -6,9 +6,8 @@ import msgspec
 import pytest
 from openai import OpenAI
 
-from llm_orchestrator.bulk.answers import decode_answer
+from llm_orchestrator.bulk.answers import Verdict, decode_answer
 from llm_orchestrator.bulk.batches import collect
-from llm_orchestrator.bulk.batches.context import Verdict
 from llm_orchestrator.dialects.batch import room
 from llm_orchestrator.simulator import Simulator
 from llm_orchestrator.store.bulk_rows import ItemState, Unit

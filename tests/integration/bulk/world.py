@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from llm_orchestrator.bulk.answers import Judge
 from llm_orchestrator.bulk.batches.building import Plan, build
-from llm_orchestrator.bulk.batches.context import Judge
 from llm_orchestrator.bulk.batches.lane import BatchLane
 from llm_orchestrator.bulk.clock import Clock, SimulatedClock
 from llm_orchestrator.config import load

@@ -6,9 +6,10 @@ from typing import Literal
 import msgspec
 
 from llm_orchestrator.bulk.batches import submit
-from llm_orchestrator.bulk.batches.context import BatchContext, account_of, folded, wire_of
+from llm_orchestrator.bulk.batches.context import BatchContext, account_of, wire_of
 from llm_orchestrator.bulk.batches.fetching import whose
 from llm_orchestrator.bulk.batches.poll import past_of
+from llm_orchestrator.bulk.error_text import error_text
 from llm_orchestrator.dialects import batch
 from llm_orchestrator.errors import OrchestratorError
 from llm_orchestrator.store.bulk_notices import AlertRow, Severity
@@ -70,7 +71,7 @@ async def everything(context: BatchContext) -> list[Audited]:
             listed = await strays(context, provider, first / 1e6 - context.settings.clock_skew)
             found.append(Audited(provider=provider, strays=listed))
         except OrchestratorError as error:
-            found.append(Audited(provider=provider, skipped=folded(error)))
+            found.append(Audited(provider=provider, skipped=error_text(error)))
     for one in found:
         await _tell(context, one)
     skipped = [one.provider for one in found if one.skipped]

@@ -16,10 +16,11 @@ import msgspec
 
 from llm_orchestrator.bulk.answers import encode_answer
 from llm_orchestrator.bulk.batches import fetching, money
-from llm_orchestrator.bulk.batches.context import BatchContext, folded
+from llm_orchestrator.bulk.batches.context import BatchContext
 from llm_orchestrator.bulk.batches.crash_points import crash_point
 from llm_orchestrator.bulk.batches.poll import past_of
 from llm_orchestrator.bulk.batches.tidying import strange_path
+from llm_orchestrator.bulk.error_text import error_text
 from llm_orchestrator.catalog import cost
 from llm_orchestrator.errors import BadReplyError, InvalidRequestError
 from llm_orchestrator.pipeline.batches import read_output
@@ -211,7 +212,7 @@ class Fold:
             )
         if result.outcome != "succeeded" or response is None:
             outcome.state = _STATES.get(result.outcome) or self._ended_early()
-            outcome.error = None if result.error is None else folded(result.error)
+            outcome.error = None if result.error is None else error_text(result.error)
             return outcome
         judge = self._hands.judge
         verdict = None if judge is None else judge(self._unit, number, response)
@@ -230,7 +231,7 @@ class Fold:
             if 0 < fault.line <= len(self._numbers):
                 number = self._numbers[fault.line - 1]
                 why = f"refused in line {fault.line} of its batch: {fault.message}"
-                error = folded(InvalidRequestError(why))
+                error = error_text(InvalidRequestError(why))
                 self._chunk.append(Outcome(number, ItemState.FAILED, error=error, cost_pico=0))
 
     def _ended_early(self) -> ItemState:
@@ -283,7 +284,7 @@ class Fold:
             "batch_id": unit.batch_id,
             "custom_id": result.custom_id,
             "outcome": result.outcome,
-            "error": None if result.error is None else folded(result.error),
+            "error": None if result.error is None else error_text(result.error),
             "text": None if result.response is None else result.response.text,
             "input_tokens": None if usage is None else usage.input_tokens,
             "output_tokens": None if usage is None else usage.output_tokens,

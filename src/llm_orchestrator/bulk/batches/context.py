@@ -1,13 +1,13 @@
 """What all steps of the submit protocol share: the store, the clock, the wire and the files."""
 
 import asyncio
-import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
 import msgspec
 
+from llm_orchestrator.bulk.answers import Judge
 from llm_orchestrator.bulk.clock import Clock
 from llm_orchestrator.config.bulk import BulkSettings
 from llm_orchestrator.dialects import batch
@@ -16,27 +16,12 @@ from llm_orchestrator.errors import StoreError
 from llm_orchestrator.pipeline.batches import LIMITS, Driver
 from llm_orchestrator.providers.accounts import account
 from llm_orchestrator.store.bulk import BulkStore
-from llm_orchestrator.store.bulk_rows import ItemState, Unit
+from llm_orchestrator.store.bulk_rows import Unit
 from llm_orchestrator.types.batch import BatchFile, BatchOrder, BatchWire
 from llm_orchestrator.types.provider import Candidate, Provider
-from llm_orchestrator.types.reply import Response
 
 T = TypeVar("T")
 
-_BESIDE = re.compile(r" \([^()]*\)$")
-
-
-class Verdict(msgspec.Struct, frozen=True):
-    """What a task makes of an answer: its value, or why it will not do."""
-
-    state: ItemState = ItemState.DONE
-    parsed: object = None
-    error: str | None = None
-    repaired: bool = False
-
-
-Judge: TypeAlias = Callable[[Unit, int, Response], Verdict | None]
-"""Looks at the answer to an item (its number) in a thread; ``None`` takes it as it is."""
 Rebuild: TypeAlias = Callable[[Unit], Awaitable[Unit]]
 """Writes the rows of a unit anew where another machine has its file; see `building.rewrite`."""
 
@@ -146,13 +131,3 @@ def mark_of(unit: Unit, target: Candidate) -> str | None:
     if wire.tag == "none":
         return None
     return unit.file_id if wire.tag == "file" else unit.tag
-
-
-def folded(error: BaseException) -> str:
-    """An error in one line, with its class first."""
-    return f"{type(error).__name__}: {error}".replace("\n", " ")[:500]
-
-
-def plain(text: str) -> str:
-    """A folded error without what differs each time: status, code and the id of its request."""
-    return _BESIDE.sub("", text)

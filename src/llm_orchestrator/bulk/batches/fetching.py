@@ -10,7 +10,8 @@ from typing import Literal
 
 import msgspec
 
-from llm_orchestrator.bulk.batches.context import BatchContext, folded, wire_of
+from llm_orchestrator.bulk.batches.context import BatchContext, wire_of
+from llm_orchestrator.bulk.error_text import error_text
 from llm_orchestrator.dialects import batch
 from llm_orchestrator.errors import BadReplyError, OrchestratorError
 from llm_orchestrator.pipeline.batches import read_output
@@ -74,7 +75,7 @@ def given_up(
         # The longer they are missing, the less often they are asked for.
         error.retry_after = max(error.retry_after or 0.0, min(seen * _SHARE, _LONGEST_S))
         raise error
-    return f"its results are gone: {folded(error)}"
+    return f"its results are gone: {error_text(error)}"
 
 
 @asynccontextmanager

@@ -6,10 +6,12 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from llm_orchestrator.bulk.answers import Judge
 from llm_orchestrator.bulk.batches import audit, collect, poll, reconcile, submit, tidying
 from llm_orchestrator.bulk.batches.audit import Audited, Stray
-from llm_orchestrator.bulk.batches.context import BatchContext, Judge, Rebuild, folded, plain
+from llm_orchestrator.bulk.batches.context import BatchContext, Rebuild
 from llm_orchestrator.bulk.clock import Clock, SystemClock
+from llm_orchestrator.bulk.error_text import error_text, without_details
 from llm_orchestrator.config.bulk import BulkSettings
 from llm_orchestrator.engine.runtime import Runtime
 from llm_orchestrator.errors import InvalidRequestError, OrchestratorError, StoreError
@@ -102,11 +104,12 @@ class BatchLane:
         try:
             return await self._step(unit)
         except OrchestratorError as error:
-            told = folded(error)
-            if plain(told) != plain(unit.error or ""):  # it is tried often, and said once
+            text = error_text(error)
+            # It is tried often, and said once.
+            if without_details(text) != without_details(unit.error or ""):
                 log.warning("%s: %s", unit.work_id, error)
             store = self.context.store
-            await store.do(store.units.noted, unit.work_id, told)
+            await store.do(store.units.noted, unit.work_id, text)
             return max(self.context.settings.poll, error.retry_after or 0.0)
 
     async def cancel(self, work_id: str, why: str) -> bool:

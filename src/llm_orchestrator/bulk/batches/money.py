@@ -2,7 +2,8 @@
 
 import msgspec
 
-from llm_orchestrator.bulk.batches.context import BatchContext, folded
+from llm_orchestrator.bulk.batches.context import BatchContext
+from llm_orchestrator.bulk.error_text import error_text
 from llm_orchestrator.errors import BudgetError, StoreError
 from llm_orchestrator.providers.keys import key_id
 from llm_orchestrator.store.bulk_rows import RunRow, Unit
@@ -38,7 +39,7 @@ async def hold(context: BatchContext, unit: Unit, target: Candidate) -> float | 
         )
     except (BudgetError, StoreError) as error:
         await store.do(store.units.unreserve, unit.work_id)
-        await context.note(unit, error=folded(error))
+        await context.note(unit, error=error_text(error))
         return context.settings.poll_most
     return None
 

@@ -3,8 +3,9 @@
 import msgspec
 
 from llm_orchestrator.bulk.batches import submit
-from llm_orchestrator.bulk.batches.context import BatchContext, folded
+from llm_orchestrator.bulk.batches.context import BatchContext
 from llm_orchestrator.bulk.batches.crash_points import crash_point
+from llm_orchestrator.bulk.error_text import error_text
 from llm_orchestrator.dialects import batch
 from llm_orchestrator.errors import OrchestratorError
 from llm_orchestrator.store.bulk_rows import Unit
@@ -31,7 +32,9 @@ async def look(context: BatchContext, unit: Unit) -> float | None:
         if error.status_code not in _GONE or late < _FORGOTTEN_S:
             raise
         at = context.micros()
-        await store.do(store.units.ended, unit, at=at, error=folded(error), provider_state="gone")
+        await store.do(
+            store.units.ended, unit, at=at, error=error_text(error), provider_state="gone"
+        )
         return 0.0
     crash_point("seen")
     if status.crowded:

@@ -15,15 +15,9 @@ import logging
 import msgspec
 
 from llm_orchestrator.bulk.batches import money
-from llm_orchestrator.bulk.batches.context import (
-    BatchContext,
-    file_of,
-    folded,
-    order_of,
-    rows_of,
-    wire_of,
-)
+from llm_orchestrator.bulk.batches.context import BatchContext, file_of, order_of, rows_of, wire_of
 from llm_orchestrator.bulk.batches.crash_points import crash_point
+from llm_orchestrator.bulk.error_text import error_text
 from llm_orchestrator.dialects import batch
 from llm_orchestrator.errors import (
     APIConnectionError,
@@ -102,7 +96,7 @@ async def send(context: BatchContext, unit: Unit, target: Candidate) -> float | 
         )
     except OrchestratorError as error:
         if batch.perhaps_accepted(error):
-            await context.note(unit, error=folded(error))
+            await context.note(unit, error=error_text(error))
             # Where it is safe it is sent again at once, but not without end.
             return 0.0 if unit.send_no == 1 else context.settings.poll
         return await _failed(context, unit, error)
@@ -142,11 +136,11 @@ async def _failed(context: BatchContext, unit: Unit, error: OrchestratorError) -
         raise error
     passing = isinstance(error, RateLimitError | APIConnectionError) or error.retryable
     if not passing:
-        return await drop(context, unit, folded(error), ItemState.RETRY)
+        return await drop(context, unit, error_text(error), ItemState.RETRY)
     if unit.state == "sending":
-        await context.store.do(context.store.units.refused, unit, folded(error))
+        await context.store.do(context.store.units.refused, unit, error_text(error))
     else:
-        await context.note(unit, error=folded(error))
+        await context.note(unit, error=error_text(error))
     return max(context.settings.poll, error.retry_after or 0.0)
 
 

@@ -11,8 +11,9 @@ from typing import TypeAlias
 
 import msgspec
 
-from llm_orchestrator.bulk.answers import encode_answer
-from llm_orchestrator.bulk.batches.context import Judge, Verdict, account_of, folded
+from llm_orchestrator.bulk.answers import Judge, Verdict, encode_answer
+from llm_orchestrator.bulk.batches.context import account_of
+from llm_orchestrator.bulk.error_text import error_text
 from llm_orchestrator.bulk.online.mending import mended
 from llm_orchestrator.bulk.online.pile import Pile
 from llm_orchestrator.bulk.online.purse import Purse
@@ -247,7 +248,7 @@ class Online:
         try:
             again, verdict = await self._asked(row, chunk, mended(request, bad), held)
         except OrchestratorError as error:
-            outcome.error = f"{outcome.error}; its repair failed: {folded(error)}"
+            outcome.error = f"{outcome.error}; its repair failed: {error_text(error)}"
             return _joined(outcome, _failed(row, error))
         again.repaired = True
         return _joined(again, outcome)
@@ -320,7 +321,7 @@ def _outcome(row: ItemRow, reply: Reply, result: bytes) -> Outcome:
 def _failed(row: ItemRow, error: OrchestratorError) -> Outcome:
     """An item without an answer; what its attempts have used was paid for all the same."""
     for_good = isinstance(error, InvalidRequestError) and not isinstance(error, OutputError)
-    outcome = _unasked(row, folded(error))
+    outcome = _unasked(row, error_text(error))
     outcome.state = ItemState.FAILED if for_good else ItemState.RETRY
     for one in error.attempts:
         usage = one.usage

@@ -4,7 +4,7 @@ import logging
 
 import msgspec
 
-from llm_orchestrator.bulk.batches.context import folded, plain
+from llm_orchestrator.bulk.error_text import error_text, without_details
 from llm_orchestrator.errors import (
     AuthenticationError,
     ModelNotFoundError,
@@ -79,7 +79,7 @@ class Refusals:
         place.in_row += 1
         enough = _MANY if place.answered else min(_MANY, unit.count)
         if place.why is None and place.in_row >= enough:
-            place.why, place.round = plain(folded(error)), unit.round
+            place.why, place.round = without_details(error_text(error)), unit.round
             log.warning("%s: %s; its other rows are not asked", unit.work_id, error)
 
     def _of(self, provider: str, model: str) -> tuple[_Place, _Place]:

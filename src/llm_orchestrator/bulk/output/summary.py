@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from llm_orchestrator.bulk.batches.context import plain
+from llm_orchestrator.bulk.error_text import without_details
 from llm_orchestrator.bulk.output.brands import brand
 from llm_orchestrator.bulk.output.fates import Fate, fates
 from llm_orchestrator.bulk.planning import foresight
@@ -219,7 +219,7 @@ def _gathered(store: BulkStore, run: RunRow) -> Report:
 def _examples(store: BulkStore, run_id: str) -> tuple[str, ...]:
     """Why items have failed, each reason once."""
     items = store.items.page(run_id, states=(ItemState.RETRY, ItemState.FAILED), limit=_LOOKED_AT)
-    found = (plain(item.error) for item in items if item.error)
+    found = (without_details(item.error) for item in items if item.error)
     return tuple(dict.fromkeys(found))[:_EXAMPLES]
 
 

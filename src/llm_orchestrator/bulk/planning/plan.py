@@ -6,6 +6,7 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
+from llm_orchestrator.bulk.planning.split import Split
 from llm_orchestrator.types.money import Pico, to_usd
 
 Lane: TypeAlias = Literal["batch", "online"]
@@ -15,13 +16,6 @@ LaneWish: TypeAlias = Literal["auto", "batch", "online"]
 
 SMALL = 100
 """Below so many items, single calls may do as well."""
-
-
-class Demand(msgspec.Struct, frozen=True):
-    """Items of one task that are to be asked."""
-
-    task: str
-    items: int
 
 
 class Offer(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,6 +83,17 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
         return self.wait_s + (items / self.rate if self.rate else 0.0)
 
 
+class Demand(msgspec.Struct, frozen=True):
+    """Items of one task that are to be asked."""
+
+    task: str
+    items: int
+    split: Split | None = None
+    """Who gets how many of these; as the plan says by default."""
+    offers: tuple[Offer, ...] | None = None
+    """Those that may be taken for these; all of the task by default."""
+
+
 class Group(msgspec.Struct, frozen=True):
     """Items of a task that may go to the same offers."""
 
@@ -97,6 +102,8 @@ class Group(msgspec.Struct, frozen=True):
     offers: tuple[Offer, ...]
     told: str = ""
     """Why not to others, where the user says so."""
+    demand: int = 0
+    """Whose items these are: its place among the demands."""
 
 
 class Share(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -115,6 +122,8 @@ class Share(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     unit: int
     """Items in one batch or chunk at most."""
     why: str
+    demand: int = 0
+    """Whose items these are: its place among the demands."""
 
     @property
     def target(self) -> str:

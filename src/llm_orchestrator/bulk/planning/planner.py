@@ -47,10 +47,17 @@ def plan(
     does not pay for all items at their upper bounds, `UnsupportedError` where nobody takes a task.
     """
     split = split or Split()
-    demands = [one for one in demands if one.items]
     notes: list[Decision] = []
-    there = _open(offers, lane, notes, demands, capped=cap is not None)
-    groups = _groups(demands, there, split, notes)
+    groups: list[Group] = []
+    for number, demand in enumerate(demands):
+        if not demand.items:
+            continue
+        own = demand.offers
+        if own is None:
+            own = tuple(one for one in offers if one.task == demand.task)
+        there = _open(own, lane, notes, demand.items, capped=cap is not None)
+        found = _groups(demand, there, demand.split or split, notes)
+        groups += (msgspec.structs.replace(one, demand=number) for one in found if one.items)
     made = _best(groups, deadline_s, split)
     if cap is not None:
         made = _under(made, groups, deadline_s, split, cap)
@@ -77,7 +84,7 @@ def _open(
     offers: Sequence[Offer],
     lane: LaneWish,
     notes: list[Decision],
-    demands: Iterable[Demand],
+    items: int,
     *,
     capped: bool,
 ) -> list[Offer]:
@@ -97,47 +104,35 @@ def _open(
     )
     if capped:
         # What nothing bounds is no candidate where a cap must hold, as long as there is another.
-        bounded = {one.task for one in there if one.high_pico is not None}
-        there = [one for one in there if one.high_pico is not None or one.task not in bounded]
+        there = [one for one in there if one.high_pico is not None] or there
     if lane == "auto":
         return there
-    items = {one.task: one.items for one in demands}
-    wished = {
-        (one.task, one.target)
-        for one in there
-        if one.lane == lane and one.takes(items.get(one.task, 0))
-    }
+    wished = {one.target for one in there if one.lane == lane and one.takes(items)}
     # Who has no batch, or none for so few, is asked online all the same.
-    return [one for one in there if one.lane == lane or (one.task, one.target) not in wished]
+    return [one for one in there if one.lane == lane or one.target not in wished]
 
 
 def _groups(
-    demands: Iterable[Demand], offers: list[Offer], split: Split, notes: list[Decision]
+    demand: Demand, offers: list[Offer], split: Split, notes: list[Decision]
 ) -> list[Group]:
-    made: list[Group] = []
-    for demand in demands:
-        own = tuple(one for one in offers if one.task == demand.task)
-        if not own:
-            whys = sorted({f"{one.provider}/{one.model}: {one.why}" for one in notes if one.model})
-            raise UnsupportedError(
-                f"nobody can be asked for task {demand.task} ({'; '.join(whys) or 'no models'})"
-            )
-        targets = list(dict.fromkeys(one.target for one in own))
-        if split.mode == "price":
-            made.append(Group(demand.task, demand.items, own))
-        elif split.mode == "each":
-            made += [
-                Group(demand.task, demand.items, _at(own, to), "all are asked") for to in targets
-            ]
-        elif split.mode == "share":
-            sizes = _evenly(demand.items, len(targets))
-            made += [
-                Group(demand.task, size, _at(own, to), "all get the same share")
-                for to, size in zip(targets, sizes, strict=True)
-            ]
-        else:
-            made += _parts(demand, own, split)
-    return [one for one in made if one.items]
+    own, task, items = tuple(offers), demand.task, demand.items
+    if not own:
+        whys = sorted({f"{one.provider}/{one.model}: {one.why}" for one in notes if one.model})
+        raise UnsupportedError(
+            f"nobody can be asked for task {task} ({'; '.join(whys) or 'no models'})"
+        )
+    targets = list(dict.fromkeys(one.target for one in own))
+    if split.mode == "price":
+        return [Group(task, items, own)]
+    if split.mode == "each":
+        return [Group(task, items, _at(own, to), "all are asked") for to in targets]
+    if split.mode == "share":
+        sizes = _evenly(items, len(targets))
+        return [
+            Group(task, size, _at(own, to), "all get the same share")
+            for to, size in zip(targets, sizes, strict=True)
+        ]
+    return _parts(demand, own, split)
 
 
 def _parts(demand: Demand, own: tuple[Offer, ...], split: Split) -> list[Group]:
@@ -308,6 +303,7 @@ def _told(
                     seconds=one.seconds(loads[one.place]),
                     unit=one.unit,
                     why=reason(one, items, shares, group.offers, group.told, deadline_s),
+                    demand=group.demand,
                 )
             )
             begin += items
