@@ -8,10 +8,10 @@ import msgspec
 
 from llm_orchestrator.bulk.batches import building
 from llm_orchestrator.bulk.error_text import error_text
-from llm_orchestrator.bulk.online import chunks as online
-from llm_orchestrator.bulk.online.mending import mended
+from llm_orchestrator.bulk.online import chunks
 from llm_orchestrator.bulk.rows.row import RowError
 from llm_orchestrator.bulk.tasks import cutting
+from llm_orchestrator.bulk.tasks.repair import asked_for
 from llm_orchestrator.bulk.tasks.task import Task
 from llm_orchestrator.errors import OrchestratorError, StoreError
 from llm_orchestrator.store.bulk import BulkStore
@@ -118,21 +118,21 @@ class Making:
         while rows := self._store.wait(page, self._run_id, work_id=work_id, after=after):
             for row in rows:
                 try:
-                    yield row.item_no, _asked(task, row)
+                    yield row.item_no, asked_for(task, row)
                 except RowError as error:
                     raise StoreError(f"item {row.item_no} cannot be read again: {error}") from None
             after = rows[-1].item_no
 
     def _chunks(self, order: Order, rows: Iterator[ItemRow]) -> int:
         made = 0
-        size = min(online.CHUNK, order.most_items)
+        size = min(chunks.CHUNK, order.most_items)
         while chunk := [row.item_no for row in islice(rows, size)]:
             self._chunk(order, chunk)
             made += len(chunk)
         return made
 
     def _chunk(self, order: Order, numbers: list[int]) -> None:
-        unit = online.unit_of(
+        unit = chunks.unit_of(
             self._run_id,
             order.task.name,
             order.target,
@@ -159,7 +159,7 @@ class Making:
     def _asked(self, task: Task, rows: Iterator[ItemRow]) -> Iterator[tuple[int, Request | Texts]]:
         for row in rows:
             try:
-                asked = _asked(task, row)
+                asked = asked_for(task, row)
             except RowError as error:  # it was read by another version of us
                 self._refuse([(row.item_no, error)])
                 continue
@@ -172,11 +172,3 @@ class Making:
                 for number, error in rejects
             ]
             self._store.wait(self._store.items.refuse, self._run_id, outcomes)
-
-
-def _asked(task: Task, row: ItemRow) -> Request | Texts:
-    """What is asked for an item; raises `RowError`."""
-    asked, _ = task.form(msgspec.json.decode(row.row))
-    if row.repaired and row.result is not None and isinstance(asked, Request):
-        return mended(asked, row)
-    return asked

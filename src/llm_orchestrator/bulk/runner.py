@@ -15,7 +15,7 @@ from llm_orchestrator.bulk.clock import Clock, SystemClock
 from llm_orchestrator.bulk.error_text import error_text
 from llm_orchestrator.bulk.making import Making
 from llm_orchestrator.bulk.online import refusals
-from llm_orchestrator.bulk.online.lane import Lane
+from llm_orchestrator.bulk.online.lane import OnlineLane
 from llm_orchestrator.bulk.planning.hurrying import Hurry
 from llm_orchestrator.bulk.planning.plan import Decision
 from llm_orchestrator.bulk.sharing import Sharing
@@ -140,7 +140,7 @@ class Runner:
             await asyncio.sleep(_LOOK_S)
         async with self.leased(run_id):
             self.tasks(run)
-            return await _Drive(self, run).whole()
+            return await _Drive(self, run).run()
 
     def judge(self, unit: Unit, number: int, response: Response) -> Verdict | None:
         """The answer by the schema of its task."""
@@ -194,34 +194,34 @@ class _Drive:
         self._batch_lane = runner.batch_lane
         self._run = run
         self._id = run.run_id
-        self._waits = True
+        self._unassigned = True
         """Items may wait that are in no unit."""
-        self._ended: int | None = None
+        self._ended_at_look: int | None = None
         """How many units were over when failed items were last looked at; ``None``: look again."""
-        self._again_at = float("inf")
+        self._retry_at = float("inf")
         """When some of them are asked again at the latest."""
         self._sharing = Sharing(runner)
         self._hurry = Hurry(runner, self._sharing)
-        self._lane = Lane(runner, run)
-        self._sharing.refuses = self._lane.refuses
+        self._online_lane = OnlineLane(runner, run)
+        self._sharing.refuses = self._online_lane.refuses
         self._capped = ""
         """How the cap has ended it."""
 
-    async def whole(self) -> RunRow:
+    async def run(self) -> RunRow:
         """To its end, or to where it is to rest."""
         now = self._runner.micros()
         runs = self._store.runs
         await self._store.do(
             runs.change, self._id, among=("planned",), state="running", started_at=now
         )
-        await self._lane.settle()
+        await self._online_lane.settle()
         try:
             while not self._runner.stopped:
                 self._run = await self._runner.row(self._id)
                 if self._run.state == "paused" or self._run.state in ENDED:
                     break
                 try:
-                    state = await self._on()
+                    state = await self._step()
                 except (ConfigError, UnsupportedError, ModelNotFoundError) as error:
                     await self._cancel_units("the run failed")
                     await self._end("failed", error_text(error))
@@ -229,45 +229,45 @@ class _Drive:
                 if state is not None:
                     await self._end(state)
         finally:
-            await self._lane.end()
+            await self._online_lane.end()
         return await self._runner.row(self._id)
 
-    async def _on(self) -> RunState | None:
+    async def _step(self) -> RunState | None:
         """One look at everything; the state that the run ends in, if it has ended."""
         cancelling = self._run.state == "cancelling"
         if cancelling:
-            self._lane.stop()
+            self._online_lane.stop()
             await self._cancel_units("the run was cancelled")
-        elif self._waits and not self._capped:
-            self._waits = False
-            await self._make()
+        elif self._unassigned and not self._capped:
+            self._unassigned = False
+            await self._make_units()
         busy = await self._advance()
         if not cancelling:
-            await self._haste()
-            if not self._capped and await self._again():
+            await self._give_up_late_batches()
+            if not self._capped and await self._retry_failed():
                 return None
         if not cancelling and not self._capped:
-            await self._lane.look()
-        if self._lane.short:
-            self._capped, self._waits = self._lane.short, True
-        if self._lane.running:
-            await self._lane.rest(_LOOK_S)
-            self._waits = self._waits or not self._lane.running
+            await self._online_lane.look()
+        if self._online_lane.capped:
+            self._capped, self._unassigned = self._online_lane.capped, True
+        if self._online_lane.running:
+            await self._online_lane.rest(_LOOK_S)
+            self._unassigned = self._unassigned or not self._online_lane.running
             return None
         soonest = await self._store.do(self._store.units.soonest, self._id)
         if soonest is not None:
             if not busy:
-                if await self._stuck():
+                if await self._drop_what_never_fits():
                     return None
-                await self._rest(min(soonest / 1e6, self._again_at))
+                await self._sleep_until(min(soonest / 1e6, self._retry_at))
             return None
         if cancelling:
             return "cancelled"
-        return await self._next()
+        return await self._next_round()
 
     # ---------------------------------------------------------------- what waits becomes units
 
-    async def _make(self) -> None:
+    async def _make_units(self) -> None:
         """Units of all items that wait."""
         try:
             shared = await self._sharing.share(self._run)
@@ -276,14 +276,14 @@ class _Drive:
             if not await self._store.do(self._store.units.of_run, self._id, OPEN):
                 self._capped = error.message
             return
-        await self._decided(shared.decisions)
+        await self._note_decisions(shared.decisions)
         making = Making(
             self._store, self._id, folder=self._runner.folder, now=self._runner.micros()
         )
         for one in self._sharing.orders(self._run, shared):
             await asyncio.to_thread(making.make, one)
 
-    async def _decided(self, decisions: Sequence[Decision]) -> None:
+    async def _note_decisions(self, decisions: Sequence[Decision]) -> None:
         """Note what was decided; the report shows it."""
         if not decisions:
             return
@@ -303,18 +303,18 @@ class _Drive:
         if due:
             after = await asyncio.gather(*(self._batch_lane.advance(work_id) for work_id in due))
             if None in after:
-                self._waits, self._ended = True, None
+                self._unassigned, self._ended_at_look = True, None
         return bool(due)
 
-    async def _haste(self) -> None:
+    async def _give_up_late_batches(self) -> None:
         """Give up batches that would miss the deadline; what they leave is shared out anew."""
         cancel, decisions = await self._hurry.look(self._run)
         whys = {one.work_id: one.why for one in decisions}
         for work_id in cancel:
             await self._batch_lane.cancel(work_id, whys.get(work_id, "it would be too late"))
-        await self._decided(decisions)
+        await self._note_decisions(decisions)
 
-    async def _stuck(self) -> bool:
+    async def _drop_what_never_fits(self) -> bool:
         """Drop batches that do not fit under the cap when nothing can make room any more."""
         open_ones = await self._store.do(self._store.units.of_run, self._id, OPEN)
         refused = [one for one in open_ones if (one.error or "").startswith("BudgetError")]
@@ -331,10 +331,10 @@ class _Drive:
                 continue
             if unit.lane == "batch":
                 await self._batch_lane.cancel(unit.work_id, why)
-            elif not self._lane.running:
-                await self._lane.drop(unit)
+            elif not self._online_lane.running:
+                await self._online_lane.drop(unit)
 
-    async def _rest(self, until: float) -> None:
+    async def _sleep_until(self, until: float) -> None:
         """Until then on the run's clock, or until it is time for a look."""
         clock = self._runner.clock
         left = until - clock.now()
@@ -344,27 +344,27 @@ class _Drive:
 
     # ---------------------------------------------------------------- rounds, and the end
 
-    async def _again(self) -> bool:
+    async def _retry_failed(self) -> bool:
         """Let failed items wait again whose time has come; whether there were any.
 
         What is under way goes on meanwhile: the slowest batch keeps nobody waiting.
         """
         now = self._runner.clock.now()
-        if self._ended == self._lane.ended and now < self._again_at:
+        if self._ended_at_look == self._online_lane.ended and now < self._retry_at:
             return False
-        self._ended = self._lane.ended
+        self._ended_at_look = self._online_lane.ended
         retries = spec.decode(self._run.spec).retries
         failed = await self._store.do(self._store.items.failed, self._id, retries)
         failed = self._sharing.worth(self._run, failed)
         units = await self._store.do(self._store.units.of_run, self._id, OPEN) if failed else []
-        chosen, self._again_at = rounds.due(failed, {one.provider for one in units}, now)
+        chosen, self._retry_at = rounds.due(failed, {one.provider for one in units}, now)
         if not chosen:
             return False
         await self._store.do(self._store.items.again, self._id, chosen)
-        self._waits, self._ended = True, None
+        self._unassigned, self._ended_at_look = True, None
         return True
 
-    async def _next(self) -> RunState | None:
+    async def _next_round(self) -> RunState | None:
         """All units are over: another round, or the end."""
         counts = await self._store.do(self._store.items.counts, self._id)
         of = dict.fromkeys(ItemState, 0)
@@ -373,10 +373,10 @@ class _Drive:
         if self._capped:
             return "partial"
         if of[ItemState.WAITING] or of[ItemState.SENT]:
-            self._waits = True
+            self._unassigned = True
             return None
-        if self._again_at < float("inf"):
-            await self._rest(self._again_at)
+        if self._retry_at < float("inf"):
+            await self._sleep_until(self._retry_at)
             return None
         bad = sum(of.values()) - of[ItemState.DONE]
         return "partial" if bad or self._run.rejects else "completed"

@@ -14,10 +14,10 @@ import msgspec
 from llm_orchestrator.bulk.answers import Judge, Verdict, encode_answer
 from llm_orchestrator.bulk.batches.context import account_of
 from llm_orchestrator.bulk.error_text import error_text
-from llm_orchestrator.bulk.online.mending import mended
-from llm_orchestrator.bulk.online.pile import Pile
-from llm_orchestrator.bulk.online.purse import Purse
+from llm_orchestrator.bulk.online.outcomes import OutcomeBuffer
 from llm_orchestrator.bulk.online.refusals import Refusals
+from llm_orchestrator.bulk.online.spending import Spending
+from llm_orchestrator.bulk.tasks.repair import asked_for, repair_request
 from llm_orchestrator.bulk.tasks.task import Task
 from llm_orchestrator.engine import embedding, verbs
 from llm_orchestrator.engine.prepare import Prepared
@@ -54,7 +54,6 @@ from llm_orchestrator.types.usage import Usage
 CATEGORY = "bulk"
 CHUNK = 500
 """Items of one unit."""
-_decode = msgspec.json.Decoder().decode
 Stopped: TypeAlias = Callable[[], bool]
 
 
@@ -89,7 +88,7 @@ def unit_of(
     )
 
 
-class Online:
+class ChunkRunner:
     """Answers the items of online units: at most ``concurrency`` calls in flight, of all units."""
 
     def __init__(
@@ -116,10 +115,10 @@ class Online:
         """What ended the last unit before its time, if anything did."""
         self.refusals = Refusals()
 
-    async def answer(self, unit: Unit, task: Task, purse: Purse) -> bool:
+    async def answer(self, unit: Unit, task: Task, spending: Spending) -> bool:
         """Ask what of the unit is not answered yet; False when it ended before its last item.
 
-        Those that it did not come to wait again. ``purse`` is what the unit may cost. Where the
+        Those that it did not come to wait again. ``spending`` is what the unit may cost. Where the
         target refuses everybody, its items fail unasked, and the unit says why.
         """
         self.refusals.begin(unit)
@@ -134,24 +133,30 @@ class Online:
             self._runtime.directory.use(unit.provider),
             self._runtime.catalog.resolve(unit.model, unit.provider),
         )
-        chunk = _Chunk(unit, task, target, purse, Route(candidates=(target,), strategy=CATEGORY))
-        chunk.pile = Pile(self._store, unit)
-        chunk.tags = self._marks(unit)
+        chunk = _Chunk(
+            unit,
+            task,
+            target,
+            spending,
+            Route(candidates=(target,), strategy=CATEGORY),
+            OutcomeBuffer(self._store, unit),
+            self._tags_of(unit),
+        )
         waiting = iter(rows)
-        lanes = min(self._concurrency, max(1, len(rows)))
+        workers = min(self._concurrency, max(1, len(rows)))
         try:
-            await asyncio.gather(*(self._lane(waiting, chunk) for _ in range(lanes)))
+            await asyncio.gather(*(self._answer_rows(waiting, chunk) for _ in range(workers)))
         finally:
-            await chunk.pile.close()
+            await chunk.outcomes.close()
         if chunk.short:
             await self._store.do(
                 self._store.items.leave, unit.run_id, unit.work_id, ItemState.WAITING, None
             )
         if not (chunk.short and self._stopped()):
-            await self.over(unit, capped=purse.capped, error=self.refusals.why(unit))
+            await self.over(unit, capped=spending.capped, error=self.refusals.why(unit))
         return not chunk.short
 
-    def _marks(self, unit: Unit) -> str:
+    def _tags_of(self, unit: Unit) -> str:
         """What its rows in the ledger bear."""
         own = {RUN: unit.run_id, "task": unit.task, "work": unit.work_id}
         return msgspec.json.encode({**self._tags, **own}).decode()
@@ -193,20 +198,18 @@ class Online:
         if ledger is None:
             return None
         await ledger.flush()
-        return await self._store.do(self._store.units.booked, unit.run_id, self._marks(unit))
+        return await self._store.do(self._store.units.booked, unit.run_id, self._tags_of(unit))
 
-    async def _lane(self, waiting: Iterator[ItemRow], chunk: "_Chunk") -> None:
+    async def _answer_rows(self, waiting: Iterator[ItemRow], chunk: "_Chunk") -> None:
         for row in waiting:
             if chunk.short or self._stopped():
                 chunk.short = True
                 return
             if (why := self.refusals.why(chunk.unit)) is not None:
-                await chunk.pile.add(_unasked(row, why))
+                await chunk.outcomes.add(_unasked(row, why))
                 continue
-            asked, _ = chunk.task.form(_decode(row.row))
-            if isinstance(asked, Request) and row.repaired and row.result is not None:
-                asked = mended(asked, row)
-            held = await chunk.purse.take(asked, chunk.target)
+            asked = asked_for(chunk.task, row)
+            held = await chunk.spending.hold(asked, chunk.target)
             if held is None:
                 chunk.short = True
                 return
@@ -215,10 +218,10 @@ class Online:
             except (BudgetError, StoreError, ClosedError) as error:
                 self.broken = error
                 chunk.short = True
-                chunk.purse.give(held, 0)
+                chunk.spending.settle(held, 0)
                 return
-            chunk.purse.give(held, outcome.cost_pico)
-            await chunk.pile.add(outcome)
+            chunk.spending.settle(held, outcome.cost_pico)
+            await chunk.outcomes.add(outcome)
 
     async def _one(
         self, row: ItemRow, chunk: "_Chunk", asked: Request | Texts, held: Pico
@@ -246,7 +249,7 @@ class Online:
         # An answer that breaks the schema is repaired once, at once.
         bad = msgspec.structs.replace(row, result=outcome.result, error=outcome.error)
         try:
-            again, verdict = await self._asked(row, chunk, mended(request, bad), held)
+            again, verdict = await self._asked(row, chunk, repair_request(request, bad), held)
         except OrchestratorError as error:
             outcome.error = f"{outcome.error}; its repair failed: {error_text(error)}"
             return _joined(outcome, _failed(row, error))
@@ -256,7 +259,7 @@ class Online:
     async def _asked(
         self, row: ItemRow, chunk: "_Chunk", request: Request, held: Pico
     ) -> tuple[Outcome, Verdict | None]:
-        call = self._call(request, chunk, held if chunk.purse.capped else None)
+        call = self._call(request, chunk, held if chunk.spending.capped else None)
         reply = await verbs.answer(self._runtime, Prepared(call, chunk.route, None))
         response = Response(
             reply.parts, reply.finish_reason, reply.usage, reply.model, reply.id, extra=reply.extra
@@ -287,22 +290,18 @@ class Online:
         )
 
 
-class _Chunk:
+class _Chunk(msgspec.Struct):
     """A unit while it is answered."""
 
-    pile: Pile
+    unit: Unit
+    task: Task
+    target: Candidate
+    spending: Spending
+    route: Route
+    outcomes: OutcomeBuffer
     tags: str
-
-    def __init__(
-        self, unit: Unit, task: Task, target: Candidate, purse: Purse, route: Route
-    ) -> None:
-        self.unit = unit
-        self.task = task
-        self.target = target
-        self.purse = purse
-        self.route = route
-        self.short = False
-        """It ends before its last item."""
+    short: bool = False
+    """It ends before its last item."""
 
 
 def _outcome(row: ItemRow, reply: Reply, result: bytes) -> Outcome:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from llm_orchestrator.bulk import spec
-from llm_orchestrator.bulk.online.chunks import Online
-from llm_orchestrator.bulk.online.purse import Purse
+from llm_orchestrator.bulk.online.chunks import ChunkRunner
+from llm_orchestrator.bulk.online.spending import Spending
 from llm_orchestrator.bulk.tasks.cutting import cut
 from llm_orchestrator.errors import BudgetError, StoreError
 from llm_orchestrator.store.bulk_rows import OPEN, ItemState, RunRow, Unit
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from llm_orchestrator.bulk.runner import Runner
 
 
-class Lane:
+class OnlineLane:
     """Answers the chunks of one run in a task of its own."""
 
     def __init__(self, runner: "Runner", run: RunRow) -> None:
@@ -31,9 +31,9 @@ class Lane:
         """Chunks that this process has brought to their end."""
         self._broke: frozenset[str] = frozenset()
         """Batches that hold the money for the next call: when one of them is over, it is tried."""
-        self.short = ""
-        """How money has ended it; empty as long as there is some."""
-        self._online = Online(
+        self.capped = ""
+        """Why no call fits under the cap any more; empty as long as one does."""
+        self._chunk_runner = ChunkRunner(
             runner.runtime,
             runner.store,
             concurrency=spec.decode(run.spec).concurrency,
@@ -51,7 +51,7 @@ class Lane:
 
     def refuses(self, provider: str, model: str) -> bool:
         """Whether a target has refused all that it was asked."""
-        return self._online.refusals.shut(provider, model)
+        return self._chunk_runner.refusals.shut(provider, model)
 
     def stop(self) -> None:
         """End at the next checkpoint."""
@@ -84,10 +84,10 @@ class Lane:
         await self._store.do(
             self._store.items.leave, unit.run_id, unit.work_id, ItemState.WAITING, None
         )
-        await self._online.over(unit)
+        await self._chunk_runner.over(unit)
 
     async def _due(self) -> list[str]:
-        if self._stopped or self.short or (self._broke and self._broke <= await self._batches()):
+        if self._stopped or self.capped or (self._broke and self._broke <= await self._batches()):
             return []
         self._broke = frozenset()
         return await self._store.do(
@@ -101,7 +101,7 @@ class Lane:
     async def _chunks(self) -> None:
         while due := await self._due():
             for work_id in due:
-                if self._stopped or self._runner.stopped or self.short:
+                if self._stopped or self._runner.stopped or self.capped:
                     return
                 await self._chunk(work_id)
 
@@ -112,22 +112,22 @@ class Lane:
             return
         renewing = asyncio.get_running_loop().create_task(self._renew(work_id))
         try:
-            purse = await self._purse(unit)
+            spending = await self._spending(unit)
             task = cut(self._runner.tasks(self._run)[unit.task], unit.max_tokens)
-            whole = await self._online.answer(unit, task, purse)
+            whole = await self._chunk_runner.answer(unit, task, spending)
             if not whole and not self._stopped and not self._runner.stopped:
-                await self._ended_early(purse)
+                await self._ended_early(spending)
         finally:
             renewing.cancel()
             await self._store.do(units.release, work_id, owner, None, cancelled=True)
             self.ended += 1
 
-    async def _purse(self, unit: Unit) -> Purse:
+    async def _spending(self, unit: Unit) -> Spending:
         """What the chunk may cost: all that is left under the cap of the run."""
         cap = self._run.cap_pico
         if cap is None:
             await self._store.do(self._store.units.reserve, unit)
-            return Purse(None)
+            return Spending(None)
         left = cap - await self._store.do(self._store.units.committed, unit.run_id)
         spent: Pico = 0
         if unit.reserved:  # by a process that died: what it holds is ours, but for what it spent
@@ -136,13 +136,13 @@ class Lane:
         held = msgspec.structs.replace(unit, hold_pico=max(0, left), reserved=False)
         await self._store.do(self._store.units.seen, unit, hold_pico=held.hold_pico)
         answer = await self._store.do(self._store.units.reserve, held)
-        return Purse(max(0, left - spent) if answer == "yes" else 0)
+        return Spending(max(0, left - spent) if answer == "yes" else 0)
 
     async def _spent(self, unit: Unit) -> Pico:
         """What a chunk has cost so far, at most."""
         sums = await self._store.do(self._store.items.sums, unit.run_id, unit.work_id)
         known = sums.cost_pico or 0
-        booked = await self._online.booked(unit)
+        booked = await self._chunk_runner.booked(unit)
         if booked is None:
             return known
         return max(known, booked.cost_pico) + (booked.unknown_pico or 0)
@@ -151,7 +151,7 @@ class Lane:
         """Look again at costs that nobody knew: a bill may have told them meanwhile."""
         units = self._store.units
         for unit in await self._store.do(units.of_run, self._run.run_id, ("collected",)):
-            if unit.unknown and (booked := await self._online.booked(unit)) is not None:
+            if unit.unknown and (booked := await self._chunk_runner.booked(unit)) is not None:
                 cost = max(unit.cost_pico or 0, booked.cost_pico)
                 await self._store.do(
                     units.over,
@@ -163,17 +163,17 @@ class Lane:
                     unknown_pico=booked.unknown_pico,
                 )
 
-    async def _ended_early(self, purse: Purse) -> None:
-        broken = self._online.broken
-        if purse.unpriced:
-            self.short = "nobody knows what a call can cost, and the run has a cap"
-        elif purse.empty and (holding := await self._batches()):
+    async def _ended_early(self, spending: Spending) -> None:
+        broken = self._chunk_runner.broken
+        if spending.unpriced:
+            self.capped = "nobody knows what a call can cost, and the run has a cap"
+        elif spending.empty and (holding := await self._batches()):
             self._broke = holding
-        elif purse.empty:
+        elif spending.empty:
             cap = usd_text(self._run.cap_pico or 0)
-            self.short = f"the next call does not fit under the run's cap ({cap} USD)"
+            self.capped = f"the next call does not fit under the run's cap ({cap} USD)"
         elif isinstance(broken, BudgetError):
-            self.short = broken.message
+            self.capped = broken.message
         elif broken is not None:
             raise broken
 

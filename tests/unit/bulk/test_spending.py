@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from llm_orchestrator.bulk.online.purse import Purse
+from llm_orchestrator.bulk.online.spending import Spending
 from llm_orchestrator.bulk.planning.bounds import most_online
 from llm_orchestrator.catalog import Catalog
 from llm_orchestrator.providers.table import TABLE
@@ -22,30 +22,30 @@ def bound() -> int:
 
 
 async def test_without_a_cap_nothing_is_held() -> None:
-    assert await Purse(None).take(ASKED, TARGET) == 0
+    assert await Spending(None).hold(ASKED, TARGET) == 0
 
 
 async def test_what_does_not_fit_is_refused() -> None:
-    purse = Purse(bound() - 1)
-    assert await purse.take(ASKED, TARGET) is None
-    assert purse.empty
+    spending = Spending(bound() - 1)
+    assert await spending.hold(ASKED, TARGET) is None
+    assert spending.empty
 
 
 async def test_a_call_waits_for_what_another_gives_back() -> None:
-    purse = Purse(bound() * 3 // 2)
-    held = await purse.take(ASKED, TARGET)
+    spending = Spending(bound() * 3 // 2)
+    held = await spending.hold(ASKED, TARGET)
     assert held == bound()
-    second = asyncio.ensure_future(purse.take(ASKED, TARGET))
+    second = asyncio.ensure_future(spending.hold(ASKED, TARGET))
     await asyncio.sleep(0)
     assert not second.done()
-    purse.give(held, held // 10)
+    spending.settle(held, held // 10)
     assert await second == bound()
 
 
 @pytest.mark.parametrize("cost", [None, 10**15])
 async def test_what_cost_more_than_is_left_ends_it(cost: int | None) -> None:
-    purse = Purse(bound() * 3 // 2)
-    held = await purse.take(ASKED, TARGET)
+    spending = Spending(bound() * 3 // 2)
+    held = await spending.hold(ASKED, TARGET)
     assert held is not None
-    purse.give(held, cost)
-    assert await purse.take(ASKED, TARGET) is None
+    spending.settle(held, cost)
+    assert await spending.hold(ASKED, TARGET) is None

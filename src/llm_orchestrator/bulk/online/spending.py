@@ -9,7 +9,7 @@ from llm_orchestrator.types.provider import Candidate
 from llm_orchestrator.types.request import Request
 
 
-class Purse:
+class Spending:
     """Spent and held together never pass ``most``; ``None`` is no limit at all."""
 
     def __init__(self, most: Pico | None) -> None:
@@ -23,7 +23,7 @@ class Purse:
         self.unpriced = False
         """Because nobody knows what it can cost."""
 
-    async def take(self, asked: Request | Texts, target: Candidate) -> Pico | None:
+    async def hold(self, asked: Request | Texts, target: Candidate) -> Pico | None:
         """Hold what a call can cost; waits for others to end where that may make room.
 
         ``None`` when it does not fit at all.
@@ -44,7 +44,7 @@ class Purse:
         self._out += 1
         return most
 
-    def give(self, held: Pico, cost: Pico | None) -> None:
+    def settle(self, held: Pico, cost: Pico | None) -> None:
         """The call has ended; what is unknown counts with all that was held."""
         if self.capped:
             self._used += (held if cost is None else cost) - held

@@ -6,19 +6,19 @@ import sqlite3
 import pytest
 
 from llm_orchestrator.bulk.online.chunks import unit_of
-from llm_orchestrator.bulk.online.pile import Pile
+from llm_orchestrator.bulk.online.outcomes import OutcomeBuffer
 from llm_orchestrator.errors import StoreError
 from llm_orchestrator.store.bulk_rows import ItemState, Outcome
 from tests.integration.bulk.conftest import Open
 from tests.integration.bulk.world import World
 
 
-async def pile(world: World) -> Pile:
+async def buffer(world: World) -> OutcomeBuffer:
     """For a unit of two items."""
     await world.run(count=2)
     unit = unit_of("run1", "say", world.target("openai"), 2, round=0, now=0)
     await world.store.do(world.store.units.add, unit, [0, 1])
-    return Pile(world.store, unit)
+    return OutcomeBuffer(world.store, unit)
 
 
 async def done(world: World) -> int:
@@ -29,7 +29,7 @@ async def done(world: World) -> int:
 
 async def test_the_last_answer_does_not_wait_for_another(at: Open) -> None:
     world = at()
-    own = await pile(world)
+    own = await buffer(world)
     await own.add(Outcome(0, ItemState.DONE))
     for _ in range(1000):
         if await done(world):
@@ -43,7 +43,7 @@ async def test_the_last_answer_does_not_wait_for_another(at: Open) -> None:
 
 async def test_what_could_not_be_written_is_kept(at: Open) -> None:
     world = at()
-    own = await pile(world)
+    own = await buffer(world)
     other = sqlite3.connect(world.store.target.place, isolation_level=None)
     other.execute("ALTER TABLE bulk_items RENAME TO elsewhere")
     await own.add(Outcome(0, ItemState.DONE))

@@ -9,7 +9,7 @@ _AFTER_S = 0.25
 _AT = 200
 
 
-class Pile:
+class OutcomeBuffer:
     """The outcomes of a unit on their way to the store."""
 
     def __init__(self, store: BulkStore, unit: Unit) -> None:
