@@ -10,8 +10,8 @@ from llm_orchestrator.bulk import spec
 from llm_orchestrator.bulk.making import Order
 from llm_orchestrator.bulk.planning import foresight
 from llm_orchestrator.bulk.planning.fixing import Asked, Wishes, allowed
-from llm_orchestrator.bulk.planning.plan import BulkPlan, Decision, Demand, Offer
-from llm_orchestrator.bulk.planning.planner import plan
+from llm_orchestrator.bulk.planning.plan import BulkPlan, Decision, Offer
+from llm_orchestrator.bulk.planning.planner import Demand, plan
 from llm_orchestrator.bulk.planning.split import Part, Split
 from llm_orchestrator.bulk.planning.targets import find_targets
 from llm_orchestrator.bulk.tasks import cutting
@@ -69,7 +69,6 @@ class Sharing:
         known = foresight.decode(run.estimate).offers
         offers, _ = await asyncio.to_thread(foresight.timely, known, store)
         wishes = self.wishes(run)
-        split = wishes.split
         left = await self.left(run)
         made = Shared()
         fresh = [one for one in groups if one.lane is None]

@@ -331,6 +331,22 @@ def test_rows_that_change_while_their_batch_is_out_are_answered_once(
     assert asked(sim) == 21
 
 
+@pytest.mark.parametrize("split", ["each", "claude=40:batch,openai=rest:batch"])
+def test_a_cap_that_pays_for_all_is_shared_by_tasks_and_models(
+    start: Start, sim: Simulator, split: str
+) -> None:
+    """Their answers may be of any length: all are cut alike, and not the first at will."""
+    tasks = [{"name": name, "id": "video_id", "prompt": "Mood? {{ text }}"} for name in "ab"]
+    given = {"task": None, "tasks": tasks, "models": "claude-haiku,gpt-4o-mini"}
+    run = start(posts(120), max_cost="0.5", split=split, **given)
+    assert run.wait() == "completed", run.report().run.error
+    report = run.report()
+    assert report.count("done") == 240 * (2 if split == "each" else 1)
+    assert report.total.cost_pico == sim.batches()["cost_pico"] <= 5 * 10**11
+    (cut,) = [one["why"] for one in report.decisions if one["kind"] == "limit"]
+    assert "fits the cap of 0.5 USD" in cut
+
+
 async def test_money_that_a_batch_holds_is_waited_for(sim: Simulator, tmp_path: Path) -> None:
     """A call in real time that does not fit beside it does so when the batch has ended."""
     world = World(sim, tmp_path, f"sqlite:///{tmp_path / 'ledger.db'}", names=MODELS)

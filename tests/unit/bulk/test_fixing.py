@@ -3,8 +3,8 @@
 import pytest
 
 from llm_orchestrator.bulk.planning.fixing import Asked, Wishes, allowed
-from llm_orchestrator.bulk.planning.plan import Demand, Lane, LaneWish, Offer
-from llm_orchestrator.bulk.planning.planner import plan
+from llm_orchestrator.bulk.planning.plan import Lane, LaneWish, Offer
+from llm_orchestrator.bulk.planning.planner import Demand, plan
 from llm_orchestrator.bulk.planning.split import Split
 from tests.unit.bulk.planning import offer, shares
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from llm_orchestrator.bulk.planning.plan import Demand, Group
-from llm_orchestrator.bulk.planning.planner import fastest, plan
+from llm_orchestrator.bulk.planning.plan import Group
+from llm_orchestrator.bulk.planning.planner import Demand, fastest, plan
 from llm_orchestrator.bulk.planning.split import Split
 from llm_orchestrator.errors import BudgetError, InvalidRequestError, UnsupportedError
 from llm_orchestrator.types.money import from_usd
@@ -190,6 +190,36 @@ def test_answers_are_cut_where_their_length_is_left_to_us() -> None:
     with pytest.raises(BudgetError, match=r"could cost up to 10\.1 USD"):
         plan([Demand("t", 1000)], [long], cap=1000 * 499 * MICRO)
     assert plan([Demand("t", 1000)], [long], cap=1000 * 500 * MICRO).max_tokens == {"t": 400}
+
+
+def test_a_cap_is_shared_by_demands_that_have_offers_of_their_own() -> None:
+    """Two models for all rows: the answers of both are cut alike, so that both fit."""
+    long = [
+        offer(
+            name, high=10_100, answer_pico=MICRO, most_output=10_000, likely_output=400, cuts=True
+        )
+        for name in "ab"
+    ]
+    demands = [Demand("t", 1000, Split(), (one,)) for one in long]
+    found = plan(demands, long, cap=2 * 1000 * 2100 * MICRO)
+    assert [(one.provider, one.items, one.demand) for one in found.shares] == [
+        ("a", 1000, 0),
+        ("b", 1000, 1),
+    ]
+    assert found.max_tokens == {"t": 2000}
+    assert found.high_pico == 2 * 1000 * 2100 * MICRO
+    with pytest.raises(BudgetError, match=r"2,000 items could cost up to 20\.2 USD .*cap is 0\.5 "):
+        plan(demands, long, cap=from_usd("0.5"))
+
+
+def test_a_demand_may_have_a_split_of_its_own() -> None:
+    demands = [Demand("t", 10, Split("share")), Demand("t", 0), Demand("t", 4)]
+    found = plan(demands, FOUR)
+    assert [(one.provider, one.items, one.demand) for one in found.shares] == [
+        ("a", 5, 0),
+        ("b", 5, 0),
+        ("a", 4, 2),
+    ]
 
 
 def test_answers_are_not_cut_where_the_task_says_how_long_they_are() -> None:

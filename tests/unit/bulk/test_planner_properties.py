@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llm_orchestrator.bulk.planning.flow import cheapest
-from llm_orchestrator.bulk.planning.plan import BulkPlan, Demand, Lane, Offer
-from llm_orchestrator.bulk.planning.planner import plan
+from llm_orchestrator.bulk.planning.plan import BulkPlan, Lane, Offer
+from llm_orchestrator.bulk.planning.planner import Demand, plan
 from llm_orchestrator.bulk.planning.split import Split
 from llm_orchestrator.errors import BudgetError
 from tests.unit.bulk.planning import MICRO, offer

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from llm_orchestrator.bulk.planning.plan import Demand
+from llm_orchestrator.bulk.planning.planner import Demand
 from llm_orchestrator.bulk.planning.replanner import CANCEL_S, Replan, Running, replan
 from llm_orchestrator.bulk.planning.turnaround import Turnarounds
 from tests.unit.bulk.planning import MICRO, offer, shares

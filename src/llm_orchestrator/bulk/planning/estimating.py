@@ -10,8 +10,8 @@ from llm_orchestrator.bulk.planning.estimate import BulkEstimate, estimate
 from llm_orchestrator.bulk.planning.offers import offers
 from llm_orchestrator.bulk.planning.pace import pace_of
 from llm_orchestrator.bulk.planning.past import Past
-from llm_orchestrator.bulk.planning.plan import BulkPlan, Demand, LaneWish
-from llm_orchestrator.bulk.planning.planner import plan
+from llm_orchestrator.bulk.planning.plan import BulkPlan, LaneWish
+from llm_orchestrator.bulk.planning.planner import Demand, plan
 from llm_orchestrator.bulk.planning.split import Split
 from llm_orchestrator.bulk.planning.targets import find_targets
 from llm_orchestrator.bulk.planning.turnaround import Turnarounds

@@ -6,7 +6,6 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
-from llm_orchestrator.bulk.planning.split import Split
 from llm_orchestrator.types.money import Pico, to_usd
 
 Lane: TypeAlias = Literal["batch", "online"]
@@ -81,17 +80,6 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
     def seconds(self, items: int) -> float:
         """Until so many items are answered, if nobody else asks."""
         return self.wait_s + (items / self.rate if self.rate else 0.0)
-
-
-class Demand(msgspec.Struct, frozen=True):
-    """Items of one task that are to be asked."""
-
-    task: str
-    items: int
-    split: Split | None = None
-    """Who gets how many of these; as the plan says by default."""
-    offers: tuple[Offer, ...] | None = None
-    """Those that may be taken for these; all of the task by default."""
 
 
 class Group(msgspec.Struct, frozen=True):

@@ -14,7 +14,6 @@ from llm_orchestrator.bulk.planning.plan import (
     SMALL,
     BulkPlan,
     Decision,
-    Demand,
     Group,
     Lane,
     LaneWish,
@@ -30,6 +29,17 @@ _UNPRICED = 10**16
 """Stands for an unknown price: dearer than any known one."""
 _TIE = 10**9
 """Of offers at the same price the faster one is taken: seconds count below a pico-dollar."""
+
+
+class Demand(msgspec.Struct, frozen=True):
+    """Items of one task that are to be asked."""
+
+    task: str
+    items: int
+    split: Split | None = None
+    """Who gets how many of these; as the plan says by default."""
+    offers: tuple[Offer, ...] | None = None
+    """Those that may be taken for these; all of the task by default."""
 
 
 def plan(

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from llm_orchestrator.bulk.planning.plan import BulkPlan, Decision, Demand, Group, LaneWish, Offer
-from llm_orchestrator.bulk.planning.planner import fastest, plan
+from llm_orchestrator.bulk.planning.plan import BulkPlan, Decision, Group, LaneWish, Offer
+from llm_orchestrator.bulk.planning.planner import Demand, fastest, plan
 from llm_orchestrator.bulk.planning.split import Split
 from llm_orchestrator.bulk.planning.turnaround import SLOW, Turnarounds
 from llm_orchestrator.bulk.planning.wording import due, span

@@ -10,8 +10,8 @@ import msgspec
 
 from llm_orchestrator.bulk import spec
 from llm_orchestrator.bulk.planning import foresight
-from llm_orchestrator.bulk.planning.plan import Demand, Offer
-from llm_orchestrator.bulk.planning.planner import plan
+from llm_orchestrator.bulk.planning.plan import Offer
+from llm_orchestrator.bulk.planning.planner import Demand, plan
 from llm_orchestrator.bulk.queue.jobtypes import Job, JobTypes
 from llm_orchestrator.bulk.rows.row import RowError
 from llm_orchestrator.bulk.rows.sampling import Sampler
