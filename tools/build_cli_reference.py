@@ -31,7 +31,7 @@ amounts. `--debug` (or `LLMO_DEBUG=1`) shows the traceback of an error.
 | 2 | the command line, the request or the configuration is wrong |
 | 3 | a budget or an approval is in the way; nothing was sent |
 | 4 | part of it worked |
-| 130 | interrupted (141: nobody read the output, 143: told to end) |
+| 130 | interrupted (129: the terminal was closed, 141: nobody read the output, 143: told to end) |
 """
 _COMMON = frozenset(("--help", "--debug", "--install-completion", "--show-completion"))
 

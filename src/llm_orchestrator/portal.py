@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_ends: set[asyncio.Task[Any] | None] = set()
 _END_S = 2.0
 _AHEAD = 256
 """Events that a stream may run ahead of its reader."""
@@ -109,11 +110,11 @@ class Portal:
 
 
 async def _cancel_all() -> None:
-    tasks = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in tasks:
+    _ends.add(asyncio.current_task())  # SIGTERM may come in the middle of an exit: both end well
+    tasks = asyncio.all_tasks() - _ends
+    for task in (one for one in tasks if not one.cancelling()):
         task.cancel()
-    if tasks:
-        await asyncio.wait(tasks)
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 _portal = Portal()

@@ -312,3 +312,26 @@ def test_an_interrupt_cancels(llmo_home: Path, work: str, end: str) -> None:
     (outcome,) = table(llmo_home, "settlements")
     (call,) = table(llmo_home, "calls")
     assert (outcome["status"], call["status"]) == ("cancelled", "cancelled")
+
+
+def test_an_end_that_is_told_twice_lets_both_finish() -> None:
+    """SIGTERM often comes while the process exits, as from a pool whose `with` block is left."""
+    one = portal.Portal()
+    begun, ended = threading.Event(), threading.Event()
+
+    async def slow_to_end() -> None:
+        begun.set()
+        try:
+            await asyncio.sleep(60)
+        finally:
+            await asyncio.sleep(0.3)
+            ended.set()
+
+    asyncio.run_coroutine_threadsafe(slow_to_end(), one.loop)
+    assert begun.wait(20)
+    with ThreadPoolExecutor(2) as pool:
+        ends = [pool.submit(one.end)]
+        time.sleep(0.1)
+        ends.append(pool.submit(one.end))
+    assert [end.result() for end in ends] == [None, None]
+    assert ended.is_set()

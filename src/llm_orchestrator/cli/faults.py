@@ -62,6 +62,7 @@ def guarded(run: Callable[[], int], debug: Callable[[], bool]) -> int:
         _trace(debug)
         where = f"{error.filename}: " if error.filename else ""
         output.fail(f"{where}{error.strerror or error}")
+        _give_up_stdout()
         return FAILED
     except Exception as error:  # noqa: BLE001 - the outermost boundary: nobody is above to see it
         _trace(debug)
@@ -83,6 +84,14 @@ def _tell_asked(error: errors.OrchestratorError) -> None:
 def _trace(debug: Callable[[], bool]) -> None:
     if debug():
         traceback.print_exc()
+
+
+def _give_up_stdout() -> None:
+    """What standard output does not take now, it will not take when the interpreter exits."""
+    try:
+        output.flush()
+    except (OSError, output.ReaderGoneError):
+        mute_stdout()
 
 
 def mute_stdout() -> None:

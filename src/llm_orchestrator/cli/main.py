@@ -84,13 +84,30 @@ def _root(
 
 def app() -> None:
     """Run the command line that this process was started with, and exit with its code."""
+    _open_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             # A paid answer is not to be lost for a terminal that cannot show a letter of it.
             stream.reconfigure(errors="replace")
     signal.signal(signal.SIGTERM, _terminated)
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
+        signal.signal(signal.SIGHUP, _terminated)  # the terminal was closed; nohup ignores it
     options.state.debug = bool(os.environ.get("LLMO_DEBUG"))
     sys.exit(faults.guarded(_run, lambda: options.state.debug))
+
+
+def _open_streams() -> None:
+    """Give a stream that was closed (``>&-``) an empty file, or one that takes nothing.
+
+    Otherwise its number would go to the next file that is opened, such as the ledger.
+    """
+    for name, flags, mode in (
+        ("stdin", os.O_RDONLY, "r"),
+        ("stdout", os.O_RDONLY, "w"),
+        ("stderr", os.O_WRONLY, "w"),
+    ):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, flags), mode))
 
 
 def _terminated(number: int, _frame: FrameType | None) -> NoReturn:
@@ -110,4 +127,6 @@ def _run() -> int:
         return faults.USAGE
     except typer.Abort:
         raise KeyboardInterrupt from None
+    if status == faults.INTERRUPTED:  # typer says it by a code alone
+        raise KeyboardInterrupt
     return status if isinstance(status, int) else faults.OK

@@ -71,8 +71,13 @@ class _Exits:
 
     def finish(self) -> None:
         """Write what is left and stop the writers; returns when that is done, or after 10 s."""
-        for work in reversed(self._before):
-            work()
+        try:
+            for work in reversed(self._before):
+                work()
+        finally:  # also when somebody presses Ctrl-C again
+            self._write()
+
+    def _write(self) -> None:
         until = monotonic() + _PATIENCE_S
         writers = list(self._writers.items())
         for _, (tickets, _) in writers:

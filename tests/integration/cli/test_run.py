@@ -147,6 +147,39 @@ class TestAnswer:
         assert "Traceback" not in done.stderr
         assert "Exception" not in done.stderr
 
+    @pytest.mark.parametrize("how", [[], ["--stream"], ["--json"]])
+    def test_an_answer_is_not_lost_where_stdout_is_closed(
+        self, llmo: Run, tmp_path: Path, how: list[str]
+    ) -> None:
+        command: list[str | Path] = [LLMO, "run", "hi", "-o", "kept.json", *how]
+        done = subprocess.run(
+            ["bash", "-c", '"$@" >&- <&-', "bash", *command],
+            capture_output=True,
+            cwd=tmp_path,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 4, done.stderr
+        assert "cannot write the answer: Bad file descriptor" in done.stderr
+        assert json.loads((tmp_path / "kept.json").read_text())["content"] in done.stderr
+        assert "Exception" not in done.stderr
+
+    @pytest.mark.parametrize("target", [">&-", ">/dev/full"])
+    def test_a_report_that_stdout_does_not_take_is_one_error(
+        self, llmo: Run, tmp_path: Path, target: str
+    ) -> None:
+        llmo("run", "hi")
+        done = subprocess.run(
+            ["bash", "-c", f'"{LLMO}" costs report {target}'],
+            capture_output=True,
+            cwd=tmp_path,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 1
+        assert done.stderr.count("llmo: error: ") == 1
+        assert "Exception" not in done.stderr
+
     def test_a_stream_prints_the_same_words(self, llmo: Run) -> None:
         plain = llmo("run", "-p", "What is a ledger?")
         streamed = llmo("run", "-p", "What is a ledger?", "--stream")
@@ -280,7 +313,10 @@ class TestFailures:
         assert "Traceback" not in done.stderr
         assert "Exception" not in done.stderr
 
-    @pytest.mark.parametrize("number, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+    @pytest.mark.parametrize(
+        "number, code",
+        [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)],
+    )
     def test_an_interrupt_ends_it_and_books_the_call(
         self, llmo: Run, sim: Simulator, tmp_path: Path, number: int, code: int
     ) -> None:
@@ -298,5 +334,6 @@ class TestFailures:
             _, errors = process.communicate(timeout=30)
         assert process.returncode == code, errors
         assert "Traceback" not in errors
+        assert ("llmo: interrupted" in errors) == (number == signal.SIGINT)
         rows = json.loads(llmo("costs", "export", "--format", "json", "--attempts").stdout)
         assert [row["status"] for row in rows] == ["cancelled"]
