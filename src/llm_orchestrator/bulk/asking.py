@@ -6,8 +6,8 @@ from typing import get_args
 
 import msgspec
 
+from llm_orchestrator.bulk.intake import RunRequest
 from llm_orchestrator.bulk.options import BulkOptions, check_names, read_span
-from llm_orchestrator.bulk.orders import Wanted
 from llm_orchestrator.bulk.rows.reading import Source, read_format
 from llm_orchestrator.bulk.spec import LaneWish, MergeRule, RunSpec
 from llm_orchestrator.bulk.tasks.files import load_tasks
@@ -18,7 +18,7 @@ _WORDS = {"lane": LaneWish, "merge": MergeRule}
 _AS_THEY_ARE = ("lane", "retries", "elsewhere", "concurrency", "merge")
 
 
-def wanted(source: Source, asked: BulkOptions) -> Wanted:
+def wanted(source: Source, asked: BulkOptions) -> RunRequest:
     """A run, checked as far as that goes without a store; raises `ConfigError` and the like."""
     check_names(asked, BulkOptions)
     given = asked.get("task")
@@ -45,7 +45,7 @@ def wanted(source: Source, asked: BulkOptions) -> Wanted:
     if spec.retries < 0 or spec.concurrency < 1:
         raise InvalidRequestError("retries must be 0 or more, concurrency 1 or more")
     most, out = asked.get("max_cost"), _folder(asked.get("out"))
-    return Wanted(
+    return RunRequest(
         source=source,
         format=read_format(asked.get("format")),
         tasks=made,

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from llm_orchestrator.bulk import orders
+from llm_orchestrator.bulk import intake
+from llm_orchestrator.bulk.intake import RunRequest
 from llm_orchestrator.bulk.loading import Loaded
-from llm_orchestrator.bulk.orders import Wanted
 from llm_orchestrator.bulk.output import files as output
 from llm_orchestrator.bulk.output import summary
 from llm_orchestrator.bulk.queue import callbacks
@@ -49,9 +49,9 @@ class AsyncBulkRun:
         return f"<AsyncBulkRun {self.run_id}>"
 
     @classmethod
-    async def begin(cls, runner: Runner, wanted: Wanted) -> "AsyncBulkRun":
+    async def begin(cls, runner: Runner, request: RunRequest) -> "AsyncBulkRun":
         """Load the input and begin to drive."""
-        row, loaded = await orders.place(runner, wanted)
+        row, loaded = await intake.place(runner, request)
         made = cls(runner, row.run_id)
         made.loaded = loaded
         made.start()

@@ -137,7 +137,7 @@ async def test_ten_comes_first_and_one_last(batch: BatchProcessor) -> None:
     normal = await batch.queue_job("creative_scoring", "openai", ask("normal"))
     later = await batch.queue_job("creative_scoring", "openai", ask("later"), priority="normal")
     high = await batch.queue_job("creative_scoring", "openai", ask("high"), priority=10)
-    placing = Placing(batch.driving.runtime, batch.store)
+    placing = Placing(batch.background.runtime, batch.store)
     order = []
     while made := await asyncio.to_thread(
         placing.one, "creative_scoring", "openai", at=batch.micros(), most=1
@@ -151,7 +151,7 @@ async def test_the_most_urgent_type_goes_first_and_jobs_within(batch: BatchProce
     await batch.queue_job("creative_scoring", "openai", ask("a"), priority=1)
     await batch.queue_job("historical_reprocessing", "openai", ask("b"), priority=9)
     await batch.queue_job("creative_scoring", "openai", ask("c"), priority=4)
-    placing = Placing(batch.driving.runtime, batch.store)
+    placing = Placing(batch.background.runtime, batch.store)
     made = await asyncio.to_thread(lambda: list(placing.all(at=batch.micros())))
     runs = [batch.store.wait(batch.store.runs.get, run_id) for run_id, _ in made]
     assert [run.name for run in runs if run] == [
@@ -172,7 +172,7 @@ async def test_two_that_take_at_once_take_each_job_once(
     ]
     ids = await batch.queue_jobs(jobs)
     with BatchProcessor(config, clock=sim.url) as other:
-        one, two = (Placing(each.driving.runtime, each.store) for each in (batch, other))
+        one, two = (Placing(each.background.runtime, each.store) for each in (batch, other))
 
         def take(placing: Placing) -> list[tuple[str, int]]:
             made = []
@@ -193,7 +193,7 @@ async def test_two_that_take_at_once_take_each_job_once(
 
 async def test_a_provider_has_its_limit_of_runs(batch: BatchProcessor) -> None:
     jobs = batch.store.jobs
-    placing = Placing(batch.driving.runtime, batch.store)
+    placing = Placing(batch.background.runtime, batch.store)
     made = []
     for provider, model in (("openai", "gpt-4o"), ("openai", "gpt-4o"), ("claude", "haiku")):
         data = ask("x", model) if provider == "openai" else {"script": "x"}
@@ -212,7 +212,7 @@ async def test_a_provider_has_its_limit_of_runs(batch: BatchProcessor) -> None:
 
 async def test_jobs_that_nobody_asked_go_back_into_the_queue(batch: BatchProcessor) -> None:
     job_id = await batch.queue_job("creative_scoring", "openai", ask("x"))
-    placing = Placing(batch.driving.runtime, batch.store)
+    placing = Placing(batch.background.runtime, batch.store)
     run = await asyncio.to_thread(placing.one, "creative_scoring", "openai", at=batch.micros())
     assert run is not None
     store = batch.store

@@ -22,7 +22,7 @@ import msgspec
 from llm_orchestrator.bulk import spec
 from llm_orchestrator.bulk.answers import decode_answer
 from llm_orchestrator.bulk.batches.tidying import strange_path
-from llm_orchestrator.bulk.orders import rejects_path
+from llm_orchestrator.bulk.intake import rejects_path
 from llm_orchestrator.bulk.output import merge, summary
 from llm_orchestrator.bulk.output.brands import brand
 from llm_orchestrator.bulk.output.grouping import Groups

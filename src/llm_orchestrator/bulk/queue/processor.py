@@ -12,8 +12,8 @@ from typing import Any, Self
 
 import msgspec
 
+from llm_orchestrator.bulk.background import BackgroundRunner
 from llm_orchestrator.bulk.clock import Clock, SimulatedClock, SystemClock
-from llm_orchestrator.bulk.driving import Driving
 from llm_orchestrator.bulk.queue import callbacks, dashboard, standing
 from llm_orchestrator.bulk.queue.jobtypes import JobTypes
 from llm_orchestrator.bulk.queue.models import Models
@@ -52,11 +52,11 @@ class BatchProcessor:
             SimulatedClock(clock) if isinstance(clock, str) else clock or SystemClock()
         )
         self.store = BulkStore(store_url(self.config))
-        self.driving = Driving(self.config, clock=self.clock)
+        self.background = BackgroundRunner(self.config, clock=self.clock)
         self._types = JobTypes(self.config.bulk.job_types)
         self._directory = Directory(self.config)
         catalog = catalog_of(self.config, self._directory)
-        self._models = Models(catalog, lambda: self.driving.runtime)
+        self._models = Models(catalog, lambda: self.background.runtime)
 
     # ---------------------------------------------------------------- queueing
 
@@ -124,11 +124,11 @@ class BatchProcessor:
         if max_jobs < 1:
             raise InvalidRequestError("max_jobs must be 1 or more")
         name = self._directory.get(str(provider)).name
-        placing = Placing(self.driving.runtime, self.store)
+        placing = Placing(self.background.runtime, self.store)
         made = placing.one(str(job_type), name, at=self.micros(), most=max_jobs)
         if made is None:
             return None
-        self.driving.begin(made[0])
+        self.background.begin(made[0])
         return made[0]
 
     async def process_all_batches(self) -> list[str]:
@@ -138,10 +138,10 @@ class BatchProcessor:
     def process_all_batches_sync(self, *, drive: bool = True) -> list[str]:
         """See `process_all_batches`; without ``drive``, workers go on with them."""
         now, made = self.micros(), []
-        placing = Placing(self.driving.runtime, self.store)
+        placing = Placing(self.background.runtime, self.store)
         for run_id, _ in placing.all(at=now, before=now):
             if drive:
-                self.driving.begin(run_id)
+                self.background.begin(run_id)
             made.append(run_id)
         return made
 
@@ -206,7 +206,7 @@ class BatchProcessor:
 
     def close(self) -> None:
         """Stop what is under way at its next checkpoint, and disconnect."""
-        self.driving.close()
+        self.background.close()
         self.store.close()
 
     def __enter__(self) -> Self:
@@ -265,8 +265,8 @@ class BatchProcessor:
             return
         run = self.store.wait(self.store.runs.get, run_id)
         open_states = {"planned", "running", "cancelling"}
-        if run is not None and run.state in open_states and not self.driving.rests(run_id):
-            self.driving.begin(run_id)
+        if run is not None and run.state in open_states and not self.background.rests(run_id):
+            self.background.begin(run_id)
         settle(self.store, run_id, self.micros())
 
 

@@ -99,7 +99,7 @@ class BatchScheduler:
     def _place(self, before: int) -> tuple[list[str], int]:
         """Runs of what was queued by then; also how many jobs."""
         worker, made, jobs = self._working(), [], 0
-        placing = Placing(worker.driving.runtime, self.store)
+        placing = Placing(worker.background.runtime, self.store)
         for run_id, count in placing.all(at=self._micros(), before=before):
             made.append(run_id)
             jobs += count

@@ -17,8 +17,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
+from llm_orchestrator.bulk.background import BackgroundRunner
 from llm_orchestrator.bulk.clock import Clock
-from llm_orchestrator.bulk.driving import Driving
 from llm_orchestrator.bulk.opening import work_folder
 from llm_orchestrator.bulk.queue import alerts, callbacks
 from llm_orchestrator.bulk.queue.settling import settle_all
@@ -62,7 +62,7 @@ class Worker:
         self._over = threading.Event()
         self._looking = threading.Lock()
         self._poked = threading.Event()
-        self._wanted: set[str] = set()
+        self._request: set[str] = set()
         self._heart: threading.Thread | None = None
         self._durable: Durable | None = None
         self._told = Notifier(config.notify, delivered=self._arrived)
@@ -70,7 +70,7 @@ class Worker:
         self.owner = ""
         self._claims = ""
         """As whom it claims runs."""
-        self.driving = Driving(config, clock=clock)
+        self.background = BackgroundRunner(config, clock=clock)
 
     def start(self) -> None:
         """Begin to work."""
@@ -82,7 +82,7 @@ class Worker:
         durable.register("night", self._on_night)
         durable.register("notices", self._on_notices)
         durable.register("upkeep", self._on_upkeep)
-        self.driving.runner  # noqa: B018 - what is wrong with the configuration shows now
+        self.background.runner  # noqa: B018 - what is wrong with the configuration shows now
         durable.start()
         self._durable = durable
         self._heart = threading.Thread(target=self._beat, name="llmo-heart", daemon=True)
@@ -94,7 +94,7 @@ class Worker:
         self._poked.set()
         if self._heart is not None:
             self._heart.join()
-        self.driving.close()  # before all else: others may have its runs at once
+        self.background.close()  # before all else: others may have its runs at once
         if self._durable is not None:
             self._durable.stop(timeout_s)
         if self._claims:
@@ -106,7 +106,7 @@ class Worker:
 
     def wake(self, name: str) -> None:
         """Do it now: ``runs``, ``night`` or ``notices``. Also from handlers."""
-        self._wanted.add(name)
+        self._request.add(name)
         self._poked.set()
 
     # ---------------------------------------------------------------- what wakes us
@@ -116,8 +116,8 @@ class Worker:
         tidy_at = time.monotonic()
         while not self._over.is_set():
             try:
-                while self._wanted and self._durable is not None:  # a handler must not enqueue
-                    self._durable.enqueue(self._wanted.pop(), "now", priority=10)
+                while self._request and self._durable is not None:  # a handler must not enqueue
+                    self._durable.enqueue(self._request.pop(), "now", priority=10)
                 self._propose("runs", _LOOK_S, 5)
                 self._propose("night", self._check_s, 10)
                 self._propose("notices", min(_NOTICE_S, self._check_s), 1)
@@ -145,20 +145,20 @@ class Worker:
             self._fill()
 
     def _fill(self) -> None:
-        room = self._config.bulk.worker_runs - len(self.driving.busy)
+        room = self._config.bulk.worker_runs - len(self.background.busy)
         if self._over.is_set():
             return
-        owner = self._claims = self.driving.runner.owner
+        owner = self._claims = self.background.runner.owner
         lease = self._config.bulk.lease + _LOOK_S
         for run_id in self._store.wait(self._store.runs.unowned, _OPEN, 200):
             if room <= 0 or self._over.is_set():
                 return
             run = self._store.wait(self._store.runs.get, run_id)
-            if run is None or run_id in self.driving.busy or self.driving.rests(run_id):
+            if run is None or run_id in self.background.busy or self.background.rests(run_id):
                 continue
             if self._store.wait(self._store.jobs.claim_run, run_id, owner, lease, self._most(run)):
                 room -= 1
-                self.driving.begin(run_id)
+                self.background.begin(run_id)
 
     def _on_night(self, _key: str) -> None:
         if not self._over.is_set():
@@ -173,9 +173,9 @@ class Worker:
 
     def _on_upkeep(self, _key: str) -> None:
         if not self._over.is_set():
-            runner, every = self.driving.runner, self._config.bulk.audit_interval
+            runner, every = self.background.runner, self._config.bulk.audit_interval
             with suppress(CancelledError):  # it stops, and others go on
-                self.driving.call(upkeep(runner.batch_lane, self.owner, every))
+                self.background.call(upkeep(runner.batch_lane, self.owner, every))
 
     def _most(self, run: RunRow) -> int:
         """How many runs of queued jobs its provider may have at once."""

@@ -26,7 +26,7 @@ from llm_orchestrator.store.bulk_rows import RunRow, new_work_id
 from llm_orchestrator.types.money import Pico
 
 
-class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A run as it is asked for."""
 
     source: Source
@@ -44,41 +44,41 @@ def rejects_path(folder: Path, run_id: str) -> Path:
     return folder / f"{run_id}.rejects.jsonl"
 
 
-async def found(runner: Runner, wanted: Wanted) -> RunRow | None:
+async def found(runner: Runner, request: RunRequest) -> RunRow | None:
     """The run that is gone on with: the newest of that name, or of that folder."""
     runs, do = runner.store.runs, runner.store.do
-    if wanted.name is not None:
-        rows = await do(runs.named, wanted.name)
-    elif wanted.out is not None:
-        rows = await do(runs.at, str(wanted.out))
+    if request.name is not None:
+        rows = await do(runs.named, request.name)
+    elif request.out is not None:
+        rows = await do(runs.at, str(request.out))
     else:
         return None
     return rows[0] if rows else None
 
 
-async def place(runner: Runner, wanted: Wanted) -> tuple[RunRow, Loaded]:
+async def place(runner: Runner, request: RunRequest) -> tuple[RunRow, Loaded]:
     """Bring a run and its items into the store; it is not driven yet.
 
     Raises `InvalidRequestError` for an input that cannot be read at all or has no rows, and
     `BudgetError` when the cap does not pay for what waits and nothing was asked yet.
     """
     targets, _ = find_targets(
-        runner.runtime, wanted.tasks, wanted.spec.models, Split.read(wanted.spec.split)
+        runner.runtime, request.tasks, request.spec.models, Split.read(request.spec.split)
     )
     await runner.clock.refresh()
     now = runner.micros()
     runs, do = runner.store.runs, runner.store.do
-    run = await found(runner, wanted)
+    run = await found(runner, request)
     fields: dict[str, Any] = {
-        "spec": spec.encode(wanted.spec),
-        "cap_pico": wanted.cap,
-        "deadline_at": _deadline(wanted.spec, now),
-        "out": None if wanted.out is None else str(wanted.out),
-        "tags": wanted.tags,
+        "spec": spec.encode(request.spec),
+        "cap_pico": request.cap,
+        "deadline_at": _deadline(request.spec, now),
+        "out": None if request.out is None else str(request.out),
+        "tags": request.tags,
     }
     if run is None:
         run_id = f"run_{new_work_id()[1:13]}"
-        run = RunRow(run_id=run_id, name=wanted.name, created_at=now, **fields)
+        run = RunRow(run_id=run_id, name=request.name, created_at=now, **fields)
         await do(runs.add, run)
     # While another process drives it, wait until it ends, is paused or dies.
     while not await do(runs.claim, run.run_id, runner.owner, runner.lease):  # noqa: ASYNC110
@@ -86,7 +86,7 @@ async def place(runner: Runner, wanted: Wanted) -> tuple[RunRow, Loaded]:
     async with runner.leased(run.run_id):
         await do(runs.change, run.run_id, state="loading", error=None, ended_at=None, **fields)
         try:
-            told = await _Placing(runner, wanted, run.run_id, targets).done()
+            told = await _Intake(runner, request, run.run_id, targets).done()
         except OrchestratorError as error:
             await do(runs.change, run.run_id, state="failed", error=error_text(error))
             raise
@@ -94,16 +94,16 @@ async def place(runner: Runner, wanted: Wanted) -> tuple[RunRow, Loaded]:
     return await runner.row(run.run_id), told
 
 
-class _Placing:
+class _Intake:
     """A run while its input is read."""
 
-    def __init__(self, runner: Runner, wanted: Wanted, run_id: str, targets: Targets) -> None:
+    def __init__(self, runner: Runner, request: RunRequest, run_id: str, targets: Targets) -> None:
         self._runner = runner
-        self._wanted = wanted
+        self._request = request
         self._run_id = run_id
         self._targets = targets
         self._sample = Sampler()
-        self._reading = read_rows(wanted.source, format=wanted.format)
+        self._reading = read_rows(request.source, format=request.format)
 
     async def done(self) -> Loaded:
         """Read, load, estimate and plan."""
@@ -128,18 +128,18 @@ class _Placing:
 
     def _load(self) -> Loaded:
         """Blocks; in a thread."""
-        runner, wanted = self._runner, self._wanted
+        runner, request = self._runner, self._request
         path = rejects_path(runner.folder, self._run_id)
         part = path.with_suffix(".part")
         runner.folder.mkdir(parents=True, exist_ok=True)
         tasks = [
-            within(task, [one.model for one in self._targets[task.name]]) for task in wanted.tasks
+            within(task, [one.model for one in self._targets[task.name]]) for task in request.tasks
         ]
-        each = self._targets if Split.read(wanted.spec.split).mode == "each" else None
+        each = self._targets if Split.read(request.spec.split).mode == "each" else None
         try:
             with part.open("wb") as file:
                 rows = self._sample.watch(screened(self._reading, tasks))
-                quality = wanted.spec.quality
+                quality = request.spec.quality
                 told = load(runner.store, self._run_id, tasks, rows, _into(file), each, quality)
             part.replace(path)
         finally:
@@ -148,7 +148,7 @@ class _Placing:
 
     async def _plan(self, items: dict[str, int]) -> None:
         """Whether the cap pays for it; notes what is expected."""
-        runner, tasks = self._runner, self._wanted.tasks
+        runner, tasks = self._runner, self._request.tasks
         store, do = runner.store, runner.store.do
         estimate, offers = await asyncio.to_thread(
             foresight.foresee,
@@ -158,7 +158,7 @@ class _Placing:
             self._sample,
             self._targets,
             items,
-            self._wanted.spec.concurrency,
+            self._request.spec.concurrency,
         )
         text = foresight.encode(estimate, offers)
         await do(store.runs.change, self._run_id, estimate=text)

@@ -1,4 +1,4 @@
-"""Goes on with runs in the background: an event loop in a thread of its own, for any program."""
+"""Runs driven in the background, on an event loop in a thread of its own."""
 
 import asyncio
 import logging
@@ -25,8 +25,11 @@ _WAITS_S = (2.0, 10.0, 60.0, 300.0)
 """How long a run that broke is left alone, after each time."""
 
 
-class Driving:
-    """Drives runs. ``folder`` is where the files of batches lie; else beside the store."""
+class BackgroundRunner:
+    """Drives runs for programs without an event loop.
+
+    ``folder`` is where the files of batches lie; else beside the store.
+    """
 
     def __init__(
         self, config: Config, *, clock: Clock | str | None = None, folder: Path | None = None
