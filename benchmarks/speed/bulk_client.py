@@ -190,7 +190,7 @@ def vocabularies() -> dict[str, str]:
 _OURS = tuple(
     f"llm_orchestrator.{name}"
     for name in (
-        *("orchestrator", "engine.build", "bulk.asking", "bulk.opening", "bulk.run"),
+        *("orchestrator", "engine.build", "bulk.arguments", "bulk.opening", "bulk.run"),
         *("bulk.tasks.forms", "bulk.tasks.templates", "dialects.openai", "dialects.openai.batch"),
         "transport.direct.transport",
     )

@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from llm_orchestrator.bulk.face import BulkRun as BulkRun
+    from llm_orchestrator.bulk.sync import BulkRun as BulkRun
     from llm_orchestrator.bulk.run import AsyncBulkRun as AsyncBulkRun
     from llm_orchestrator.classic import (
         ModelConfig as ModelConfig,
@@ -89,7 +89,7 @@ _ORIGIN = {
     "LLMOrchestrator": "portal",
     "AsyncBulkRun": "bulk.run",
     "AsyncLLMOrchestrator": "orchestrator",
-    "BulkRun": "bulk.face",
+    "BulkRun": "bulk.sync",
     "RateLimiter": "pipeline.limits.classic",
     "ComplexityAnalyzer": "routing.complexity",
     "ConfidenceDetector": "routing.phrases",

@@ -221,15 +221,15 @@ class AsyncLLMOrchestrator:
         of a simulator. Raises `ConfigError` and `InvalidRequestError` for what cannot be asked,
         `BudgetError` when ``max_cost`` (USD) does not pay for it.
         """
-        from llm_orchestrator.bulk.asking import wanted
+        from llm_orchestrator.bulk.arguments import run_request
         from llm_orchestrator.bulk.opening import open_runner
         from llm_orchestrator.bulk.run import AsyncBulkRun
 
         self._open()
-        order = wanted(source, options)
+        request = run_request(source, options)
         runner = open_runner(self._runtime, clock)
         self._runners.append(runner)
-        return await AsyncBulkRun.begin(runner, order)
+        return await AsyncBulkRun.begin(runner, request)
 
     async def bulk_run(self, name: str, *, clock: "ClockLike" = None) -> "AsyncBulkRun":
         """A run that was begun before: by its id, its name, or the folder of its results.

@@ -38,9 +38,9 @@ from llm_orchestrator.types.verdict import Said, Verdict
 
 if TYPE_CHECKING:
     from llm_orchestrator.bulk.clock import ClockLike
-    from llm_orchestrator.bulk.face import BulkRun
     from llm_orchestrator.bulk.planning.estimating import Forecast
     from llm_orchestrator.bulk.rows.reading import Source
+    from llm_orchestrator.bulk.sync import BulkRun
     from llm_orchestrator.store.bulk_rows import RunRow
 
 T = TypeVar("T")
@@ -346,13 +346,13 @@ class LLMOrchestrator:
         self, source: "Source", *, clock: "ClockLike" = None, **options: Unpack[BulkOptions]
     ) -> "BulkRun":
         """See `AsyncLLMOrchestrator.bulk`."""
-        from llm_orchestrator.bulk.face import BulkRun
+        from llm_orchestrator.bulk.sync import BulkRun
 
         return BulkRun(_portal.run(self._core.bulk(source, clock=clock, **options)), _portal.run)
 
     def bulk_run(self, name: str, *, clock: "ClockLike" = None) -> "BulkRun":
         """See `AsyncLLMOrchestrator.bulk_run`."""
-        from llm_orchestrator.bulk.face import BulkRun
+        from llm_orchestrator.bulk.sync import BulkRun
 
         return BulkRun(_portal.run(self._core.bulk_run(name, clock=clock)), _portal.run)
 

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
 
-    from llm_orchestrator.bulk.face import BulkRun
     from llm_orchestrator.bulk.output.summary import Report
+    from llm_orchestrator.bulk.sync import BulkRun
 
 _EVERY_S = 1.0
 

@@ -9,8 +9,8 @@ import typer
 from llm_orchestrator.cli import bulk_live, bulk_shown, options, output
 
 if TYPE_CHECKING:
-    from llm_orchestrator.bulk.face import BulkRun
     from llm_orchestrator.bulk.output.summary import Report
+    from llm_orchestrator.bulk.sync import BulkRun
 
 Name = Annotated[
     str,

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
-    from llm_orchestrator.bulk.face import BulkRun
     from llm_orchestrator.bulk.output.summary import Report
+    from llm_orchestrator.bulk.sync import BulkRun
     from llm_orchestrator.store.bulk_rows import RunRow
 
 _GOES_ON = ("loading", "planned", "running", "cancelling")

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from llm_orchestrator import LLMOrchestrator
-from llm_orchestrator.bulk.face import BulkRun
+from llm_orchestrator.bulk.sync import BulkRun
 from llm_orchestrator.simulator import Simulator
 from tests.integration.bulk.test_runs import MODELS, TASK, posts
 from tests.integration.bulk.world import sections

@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 
 from llm_orchestrator import LLMOrchestrator
-from llm_orchestrator.bulk import orders
-from llm_orchestrator.bulk.asking import wanted
-from llm_orchestrator.bulk.face import BulkRun
+from llm_orchestrator.bulk import intake
+from llm_orchestrator.bulk.arguments import run_request
 from llm_orchestrator.bulk.making import Making
 from llm_orchestrator.bulk.options import BulkOptions
 from llm_orchestrator.bulk.output import progress
 from llm_orchestrator.bulk.runner import Runner
 from llm_orchestrator.bulk.sharing import Sharing
+from llm_orchestrator.bulk.sync import BulkRun
 from llm_orchestrator.cli import bulk_live
 from llm_orchestrator.errors import BudgetError
 from llm_orchestrator.simulator import Simulator
@@ -354,7 +354,7 @@ async def test_money_that_a_batch_holds_is_waited_for(sim: Simulator, tmp_path: 
     split = "openai=rest:batch,gemini=5:online"
     given: BulkOptions = {"task": TASK, "models": list(MODELS.values())}
     given |= {"split": split, "max_cost": 1.0}
-    row, _ = await orders.place(runner, wanted(posts(65), given))
+    row, _ = await intake.place(runner, run_request(posts(65), given))
     making = Making(world.store, row.run_id, folder=tmp_path, now=runner.micros())
     sharing = Sharing(runner)
     for order in sharing.orders(row, await sharing.share(row)):

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from llm_orchestrator import LLMOrchestrator
-from llm_orchestrator.bulk.face import BulkRun
+from llm_orchestrator.bulk.sync import BulkRun
 from llm_orchestrator.errors import BudgetError, InvalidRequestError
 from llm_orchestrator.simulator import Simulator
 from tests.integration.bulk.world import sections

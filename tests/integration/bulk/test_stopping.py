@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from llm_orchestrator.bulk import intake
-from llm_orchestrator.bulk.asking import wanted
+from llm_orchestrator.bulk.arguments import run_request
 from llm_orchestrator.bulk.options import BulkOptions
 from llm_orchestrator.bulk.runner import Runner
 from llm_orchestrator.simulator import Simulator
@@ -24,7 +24,7 @@ async def test_a_stop_waits_for_no_provider(sim: Simulator, tmp_path: Path, step
     world = World(sim, tmp_path, f"sqlite:///{tmp_path / 'ledger.db'}")
     given: BulkOptions = {"task": TASK, "models": ["gpt-4o-mini"], "lane": "batch"}
     runner = Runner(world.runtime, world.store, folder=tmp_path, clock=world.clock)
-    row, _ = await intake.place(runner, wanted(posts(30), given))
+    row, _ = await intake.place(runner, run_request(posts(30), given))
     sim.add_fault(fault="unavailable", on=step)
     (rule,) = sim.world.faults.rules
     driving = asyncio.create_task(runner.drive(row.run_id))

@@ -18,7 +18,7 @@ _WORDS = {"lane": LaneWish, "merge": MergeRule}
 _AS_THEY_ARE = ("lane", "retries", "elsewhere", "concurrency", "merge")
 
 
-def wanted(source: Source, asked: BulkOptions) -> RunRequest:
+def run_request(source: Source, asked: BulkOptions) -> RunRequest:
     """A run, checked as far as that goes without a store; raises `ConfigError` and the like."""
     check_names(asked, BulkOptions)
     given = asked.get("task")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from llm_orchestrator.bulk.asking import wanted
+from llm_orchestrator.bulk.arguments import run_request
 from llm_orchestrator.bulk.options import ForecastOptions, check_names, read_span
 from llm_orchestrator.errors import InvalidRequestError
 
@@ -27,18 +27,20 @@ TASK = {"prompt": "Judge {{ text }}"}
 )
 def test_a_wish_that_cannot_be_met_is_named(given: Any, told: str) -> None:
     with pytest.raises(InvalidRequestError, match=told):
-        wanted([], given | {"task": TASK})
+        run_request([], given | {"task": TASK})
 
 
 def test_a_folder_that_cannot_be_one_is_told_before_anything_is_asked(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    assert wanted([], {"task": TASK, "out": tmp_path / "new/deep"}).out == tmp_path / "new/deep"
+    assert (
+        run_request([], {"task": TASK, "out": tmp_path / "new/deep"}).out == tmp_path / "new/deep"
+    )
     with pytest.raises(InvalidRequestError, match="file is no folder"):
-        wanted([], {"task": TASK, "out": tmp_path / "file/deep"})
+        run_request([], {"task": TASK, "out": tmp_path / "file/deep"})
     if os.geteuid():  # to root everything is open
         tmp_path.chmod(0o500)
         with pytest.raises(InvalidRequestError, match="cannot be written to"):
-            wanted([], {"task": TASK, "out": tmp_path / "new"})
+            run_request([], {"task": TASK, "out": tmp_path / "new"})
 
 
 def test_an_estimate_knows_its_own_options() -> None:
