@@ -19,6 +19,7 @@ from pathlib import Path
 from shutil import which
 from typing import Any
 
+import hypothesis
 import psycopg
 import pytest
 import redis
@@ -36,6 +37,12 @@ _SECRETS = re.compile(
     r"|^(REDIS_URL$|AWS_(PROFILE|REGION|BEARER_TOKEN)|GOOGLE_CLOUD_|CLOUDSDK_|LLMO_(?!TEST_|REQUIRE_))"
 )
 _numbers = itertools.count(1)
+
+# How long an example takes says something of the machine, and nothing of what is tested.
+hypothesis.settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("any machine")
 
 
 # ------------------------------------------------------------------ services

@@ -22,8 +22,8 @@ from llm_orchestrator.types.http import HTTPCall
 from llm_orchestrator.types.model import Model
 from llm_orchestrator.types.provider import Candidate
 from llm_orchestrator.types.secret import Secret
+from tests.unit.transport.raw import NOBODY, Raw, raw
 from tests.unit.transport.raw import Exchange as Seen
-from tests.unit.transport.raw import Raw, free_port, raw
 
 KEY = "sk-very-secret-key"
 BATCH = {"id": "batch_1", "status": "in_progress", "created_at": 5}
@@ -172,7 +172,7 @@ async def test_a_file_that_changed_is_not_sent(tmp_path: Path) -> None:
 
 async def test_nobody_there_is_tried_again_and_then_told() -> None:
     server = Raw()
-    server.url = f"http://127.0.0.1:{free_port()}"
+    server.url = NOBODY
     with pytest.raises(errors.APIConnectionError) as caught:
         await drive(server, lambda at: batch.poll("b", at), limits=Limits(connect=2))
     assert caught.value.code == "connect"

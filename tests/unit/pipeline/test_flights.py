@@ -149,7 +149,7 @@ async def test_a_reader_that_stopped_reading_stops_nobody() -> None:
     assert isinstance(slow, Lead)
     slow.paused = True
     waiting = asyncio.create_task(flights.turn("k"))
-    turn = await asyncio.wait_for(waiting, 5)
+    turn = await asyncio.wait_for(waiting, 20)
     assert isinstance(turn, Lead)
     flights.lost(slow, failed=True)  # it has lost its turn already
     third = asyncio.create_task(flights.turn("k"))
@@ -181,7 +181,7 @@ async def test_what_a_stalled_one_brings_late_is_still_given_to_those_who_wait()
     assert isinstance(slow, Lead)
     slow.paused = True
     first = asyncio.create_task(flights.turn("k"))
-    await asyncio.wait_for(first, 5)
+    await asyncio.wait_for(first, 20)
     second = asyncio.create_task(flights.turn("k"))
     await settle()
     flights.landed(slow, FOUND)

@@ -8,7 +8,7 @@ from llm_orchestrator.errors import OrchestratorError
 from llm_orchestrator.transport.base import Limits, Transport
 from llm_orchestrator.types.http import HTTPCall
 
-PATIENT = Limits(connect=5, first=20, idle=20, total=20)
+PATIENT = Limits(connect=20, first=20, idle=20, total=20)
 
 
 def post(url: str, body: bytes = b"{}") -> HTTPCall:

@@ -9,6 +9,8 @@ from contextlib import asynccontextmanager
 from tests.waiting import until
 
 Answer = Callable[["Exchange"], Awaitable[None]]
+NOBODY = "http://127.0.0.1:1"
+"""Where nobody listens, and no other test will."""
 
 
 class Exchange:
@@ -116,11 +118,3 @@ async def raw(answer: Answer) -> AsyncIterator[Raw]:
 async def _gone(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Wait until the client is gone, while a reply is on its way."""
     await until(lambda: reader.at_eof() or writer.is_closing(), seconds=60)
-
-
-def free_port() -> int:
-    """A port on which nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port

@@ -167,7 +167,7 @@ async def test_closing_early_cuts_the_connection(transport: Transport) -> None:
         wire = await transport.open(post(server.url), {}, PATIENT)
         await wire.piece()
         wire.close()
-        await asyncio.wait_for(server.left.wait(), 10)
+        await asyncio.wait_for(server.left.wait(), 20)
 
 
 async def test_a_farewell_between_two_requests(transport: Transport) -> None:
@@ -204,7 +204,7 @@ async def test_it_works_again_after_it_was_closed(transport: Transport) -> None:
     async with raw(answer) as server:
         await whole(transport, post(server.url))
         await transport.close()
-        await asyncio.wait_for(server.left.wait(), 10)
+        await asyncio.wait_for(server.left.wait(), 20)
         await whole(transport, post(server.url))
         assert server.connections == 2
 
@@ -264,7 +264,7 @@ async def test_nobody_waits_for_an_end_that_does_not_come(transport: Transport) 
         wire = await transport.open(post(server.url), {}, PATIENT)
         await wire.piece()
         wire.finish()
-        await asyncio.wait_for(server.left.wait(), 10)
+        await asyncio.wait_for(server.left.wait(), 20)
 
 
 async def test_an_end_that_is_awaited_outlives_no_close(transport: Transport) -> None:
@@ -278,5 +278,5 @@ async def test_an_end_that_is_awaited_outlives_no_close(transport: Transport) ->
             await wire.piece()
             wire.finish()
             await transport.close()
-            await asyncio.wait_for(server.left.wait(), 10)
+            await asyncio.wait_for(server.left.wait(), 20)
             server.left.clear()

@@ -172,7 +172,7 @@ async def a_reply_before_the_request_is_through(
         await peer.reader.readuntil(b"\r\n\r\n")
         peer.server.came_over.append(peer.number)
         await peer.send(b"HTTP/1.1 413 Too Large\r\nContent-Length: 5\r\n\r\nlarge")
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(20)
 
     async with serving(script, tls) as server:
         for number in (1, 2):
@@ -268,7 +268,7 @@ async def test_an_upload_that_is_cancelled(direct: DirectTransport) -> None:
         work.cancel()
         with pytest.raises(asyncio.CancelledError):
             await work
-        await asyncio.wait_for(server.left.wait(), 10)
+        await asyncio.wait_for(server.left.wait(), 20)
 
 
 # ------------------------------------------------------------------ TLS
@@ -372,7 +372,7 @@ async def test_a_handshake_that_nobody_answers(direct: DirectTransport, how: str
             await asyncio.sleep(0.2)
             work.cancel()
         (done,) = await asyncio.gather(work, return_exceptions=True)
-        await asyncio.wait_for(server.left.wait(), 10)
+        await asyncio.wait_for(server.left.wait(), 20)
     if how == "cancel":
         assert isinstance(done, asyncio.CancelledError)
     else:

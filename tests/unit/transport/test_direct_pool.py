@@ -46,7 +46,7 @@ async def test_idle_ones_are_let_go_when_their_time_is_over() -> None:
         await together(direct, server, 3)
         await asyncio.sleep(0.25)
         await ask(direct, other)  # nobody asks the first one again, and yet
-        await asyncio.wait_for(server.left.wait(), 10)
+        await asyncio.wait_for(server.left.wait(), 20)
         await ask(direct, server)
         assert server.came_over == [1, 2, 3, 4]
     await direct.close()
@@ -64,32 +64,38 @@ async def test_a_connection_closed_while_idle_is_not_used(direct: DirectTranspor
     async with serving(always(OK, hang_up=True)) as server:
         for number in (1, 2, 3):
             assert await ask(direct, server) == b"ok"
-            await asyncio.wait_for(server.left.wait(), 10)
+            await asyncio.wait_for(server.left.wait(), 20)
             server.left.clear()
             await asyncio.sleep(0.01)
             assert server.came_over[-1] == number
 
 
-async def test_a_farewell_that_the_loop_had_no_time_to_read() -> None:
+def test_a_farewell_that_the_loop_had_no_time_to_read() -> None:
     """After a rest the socket itself is asked."""
-    direct = DirectTransport()
-    server = subprocess.Popen(  # noqa: ASYNC220 - quick, and nothing else runs here
+    server = subprocess.Popen(
         [sys.executable, "-c", _ONE_REPLY_A_CONNECTION], stdout=subprocess.PIPE, text=True
     )
     assert server.stdout is not None
-    try:
-        call = HTTPCall(f"http://127.0.0.1:{int(server.stdout.readline())}/")
+    said = server.stdout
+
+    async def calls() -> None:
+        direct = DirectTransport()
+        call = HTTPCall(f"http://127.0.0.1:{int(said.readline())}/")
         for _ in range(2):
             wire = await direct.open(call, {}, PATIENT)
             assert await wire.read() == b"ok"
             wire.close()
             # The loop stands still while the server closes.
-            threading.Event().wait(1.3)
+            threading.Event().wait(1.1)
+            assert said.readline() == "closed\n"
+        await direct.close()
+
+    try:
+        asyncio.run(calls())
     finally:
         server.kill()
         server.wait()
-        server.stdout.close()
-    await direct.close()
+        said.close()
 
 
 _ONE_REPLY_A_CONNECTION = textwrap.dedent("""
@@ -102,6 +108,7 @@ _ONE_REPLY_A_CONNECTION = textwrap.dedent("""
         peer.sendall(b"HTTP/1.1 200 OK\\r\\nContent-Length: 2\\r\\n\\r\\nok")
         time.sleep(0.3)
         peer.close()
+        print("closed", flush=True)
 """)
 
 
@@ -132,7 +139,7 @@ async def test_words_that_nobody_asked_for_end_the_connection(direct: DirectTran
     async with serving(script) as server:
         for number in (1, 2):
             assert await ask(direct, server) == b"ok"
-            await asyncio.wait_for(server.left.wait(), 10)
+            await asyncio.wait_for(server.left.wait(), 20)
             server.left.clear()
             assert server.came_over[-1] == number
 
@@ -207,7 +214,7 @@ def test_two_loops_at_once() -> None:
             await ask(direct, server)
             ready.set()
             await asyncio.to_thread(over.wait)
-            await asyncio.wait_for(server.left.wait(), 10)
+            await asyncio.wait_for(server.left.wait(), 20)
             await ask(direct, server)
             seen.append(server.came_over)
         await direct.close()

@@ -144,7 +144,7 @@ async def test_a_cancelled_read_closes_the_connection(direct: DirectTransport) -
         work.cancel()
         with pytest.raises(asyncio.CancelledError):
             await work
-        await asyncio.wait_for(server.left.wait(), 10)
+        await asyncio.wait_for(server.left.wait(), 20)
         with pytest.raises(APIConnectionError):
             await wire.piece()
         wire.close()
@@ -317,4 +317,4 @@ async def test_an_unread_reply_that_still_comes_is_cut(direct: DirectTransport) 
     async with serving(script) as server:
         wire = await direct.open(HTTPCall(server.url), {}, PATIENT)
         wire.close()
-        await asyncio.wait_for(server.left.wait(), 10)
+        await asyncio.wait_for(server.left.wait(), 20)

@@ -13,11 +13,11 @@ from llm_orchestrator.errors import (
 )
 from llm_orchestrator.transport.base import Limits, Transport, Wire
 from tests.unit.transport.calls import PATIENT, failure, pieces, post
-from tests.unit.transport.raw import STREAM, Exchange, chunk, free_port, raw
+from tests.unit.transport.raw import NOBODY, STREAM, Exchange, chunk, raw
 
 
 async def test_nobody_listens(transport: Transport) -> None:
-    error = await failure(transport, f"http://127.0.0.1:{free_port()}")
+    error = await failure(transport, NOBODY)
     assert (type(error), error.code) == (APIConnectionError, "connect")
     assert "127.0.0.1" in error.message
 
@@ -154,7 +154,7 @@ async def test_errors_lead_to_nothing_of_the_library_below(transport: Transport)
     async def silent(seen: Exchange) -> None:
         await asyncio.sleep(30)
 
-    soon = Limits(connect=5, first=0.2, idle=0.2, total=20)
+    soon = Limits(connect=20, first=0.2, idle=0.2, total=20)
     for answer in (garbled, cut, silent):
         async with raw(answer) as server:
             error = await failure(transport, server.url, soon)

@@ -76,7 +76,7 @@ async def test_no_answer_begins(transport: Transport, answer: object, take: obje
         assert SHORT - 0.05 <= time.monotonic() - began < LONG / 2
         assert (caught.value.phase, caught.value.code) == ("first_token", "first_token_timeout")
         assert "127.0.0.1" in caught.value.message
-        await asyncio.wait_for(server.left.wait(), 10)
+        await asyncio.wait_for(server.left.wait(), 20)
 
 
 async def test_a_whole_reply_must_be_there_in_the_first_limit(transport: Transport) -> None:
@@ -91,7 +91,7 @@ async def test_silence_inside_an_answer(transport: Transport) -> None:
         with pytest.raises(APITimeoutError) as caught:
             await stream(transport, server.url, limits(idle=SHORT))
         assert (caught.value.phase, caught.value.code) == ("idle", "idle_timeout")
-        await asyncio.wait_for(server.left.wait(), 10)
+        await asyncio.wait_for(server.left.wait(), 20)
 
 
 async def test_the_idle_limit_does_not_hold_before_the_answer(transport: Transport) -> None:
@@ -118,7 +118,7 @@ async def test_the_whole_attempt(transport: Transport) -> None:
         with pytest.raises(APITimeoutError) as caught:
             await stream(transport, server.url, limits(idle=LONG, total=2 * SHORT))
         assert (caught.value.phase, caught.value.code) == ("total", "total_timeout")
-        await asyncio.wait_for(server.left.wait(), 10)
+        await asyncio.wait_for(server.left.wait(), 20)
 
 
 async def test_a_slow_reader_is_no_silent_server(transport: Transport) -> None:
@@ -157,7 +157,7 @@ async def test_cancelling_is_no_timeout(transport: Transport, answer: object) ->
         work.cancel()
         with pytest.raises(asyncio.CancelledError):
             await work
-        await asyncio.wait_for(server.left.wait(), 10)
+        await asyncio.wait_for(server.left.wait(), 20)
 
 
 async def test_a_timeout_of_the_caller_stays_the_callers(transport: Transport) -> None:
