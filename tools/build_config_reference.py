@@ -35,7 +35,8 @@ config check` reads one, `llmo config show` prints what holds, secrets blanked.
   `$$` is a dollar sign. An empty variable counts as unset. A variable of a provider may be unset:
   only using that provider is then an error, which names the variable.
 - `.env` files of the working directory and beside the configuration add variables; real ones win,
-  even empty ones (`OPENAI_API_KEY= llmo run ...` goes without that key).
+  even empty ones (`OPENAI_API_KEY= llmo run ...` goes without that key). A line of it that is no
+  `NAME=value` is passed over with a warning that names it.
 - A key that is not listed here is an error with the nearest name, and so is a value of a wrong
   type. All mistakes are told at once, with their lines.
 - Amounts are exact: USD, per million tokens where a price is meant.

@@ -17,11 +17,23 @@ class Check:
         self.test = test
 
 
-Seconds: TypeAlias = Annotated[float, Meta(gt=0)]
+_MOST_USD = 1_000_000
+
+
+def _price(usd: Decimal) -> None:
+    """One with which a long answer's cost still fits into 64 bits of 10**-12 USD."""
+    rate_from_usd_per_million(usd)
+    if usd > _MOST_USD:
+        raise ValueError(f"expected a price of at most {_MOST_USD:,} USD, got {usd}")
+
+
+Seconds: TypeAlias = Annotated[float, Meta(gt=0, le=1_000_000_000)]
 Count: TypeAlias = Annotated[int, Meta(ge=0)]
+Tries: TypeAlias = Annotated[int, Meta(ge=0, le=100)]
 Tokens: TypeAlias = Annotated[int, Meta(ge=1)]
 USD: TypeAlias = Annotated[Decimal, Check(from_usd)]
-Rate: TypeAlias = Annotated[Decimal, Check(rate_from_usd_per_million)]
+Rate: TypeAlias = Annotated[Decimal, Check(_price)]
+Fee: TypeAlias = Annotated[Decimal, Check(from_usd), Check(_price)]
 FirstToken: TypeAlias = Seconds | Literal["auto", "off"]
 
 

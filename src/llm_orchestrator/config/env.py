@@ -1,9 +1,12 @@
 """The environment: variables, ``.env`` files and ``${VAR}`` in values."""
 
+import logging
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+
+log = logging.getLogger("llm_orchestrator")
 
 _REFERENCE = re.compile(r"\$(?:(\$)|\{([^}:]*)(?::-([^}]*))?\})")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -75,21 +78,30 @@ def expand(text: str, env: Mapping[str, str]) -> str:
     return _REFERENCE.sub(value, text) if "$" in text else text
 
 
-def parse_dotenv(text: str) -> dict[str, str]:
-    r"""The assignments in the text of a ``.env`` file; lines that are none are passed over.
+def parse_dotenv(text: str) -> tuple[dict[str, str], list[tuple[int, str]]]:
+    r"""The assignments in the text of a ``.env`` file, and which lines are wrong in what.
 
     Values may be quoted (``"..."`` over several lines and with ``\n``, ``'...'`` as they are);
-    ``export`` and comments are allowed.
+    ``export`` and comments are allowed. Lines that are no assignment are passed over.
     """
-    found = {}
-    for match in _ASSIGNMENT.finditer(text.removeprefix("\ufeff")):
+    text = text.removeprefix("\ufeff")
+    found: dict[str, str] = {}
+    faults: list[tuple[int, str]] = []
+    for match in _ASSIGNMENT.finditer(text):
         name, single, double, plain = match.group("name", "single", "double", "plain")
         if double is not None:
             value = re.sub(r"\\(.)", lambda m: _ESCAPES.get(m[1], m[1]), double, flags=re.DOTALL)
         else:
             value = single if single is not None else plain.strip()
         found[name] = "" if value.startswith("#") and plain is not None else value
-    return found
+        if plain and plain[0] in "\"'":
+            line = text.count("\n", 0, match.start()) + 1
+            faults.append((line, "the value begins with a quote and does not end with it"))
+    rest = _ASSIGNMENT.sub(lambda match: "\n" * match[0].count("\n"), text)
+    for line, left in enumerate(rest.split("\n"), 1):
+        if left.strip() and not left.lstrip().startswith("#"):
+            faults.append((line, "this is no assignment and is passed over; write NAME=value"))
+    return found, sorted(faults)
 
 
 def read_environment(
@@ -101,12 +113,15 @@ def read_environment(
     that cannot be read is passed over: it may belong to something else.
     """
     merged: dict[str, str] = {}
-    for folder in folders:
+    for path in dict.fromkeys(folder.absolute() / ".env" for folder in folders):
         try:
-            text = (folder / ".env").read_text(encoding="utf-8", errors="surrogateescape")
+            text = path.read_text(encoding="utf-8", errors="surrogateescape")
         except OSError:
             continue
-        merged.update(parse_dotenv(text))
+        found, faults = parse_dotenv(text)
+        merged.update(found)
+        for line, fault in faults:  # not the text of the line: a key may be in it
+            log.warning("%s, line %d: %s", path, line, fault)
     own = os.environ if variables is None else variables
     hidden = [name for name, value in merged.items() if value and own.get(name) == ""]
     return Environment(merged | dict(own), hidden)

@@ -140,6 +140,21 @@ def _header_problems(config: Config) -> list[Problem]:
     return problems
 
 
+def _written(path: KeyPath, data: object) -> KeyPath:
+    """The path in the user's words: models that were spread from a mapping have their name."""
+    parts: list[str | int] = []
+    for part in path:
+        if isinstance(part, int) and isinstance(data, Mapping):
+            part = str(list(data)[part])  # noqa: PLW2901 - the place is the name
+        found = isinstance(data, Mapping) or (isinstance(part, int) and isinstance(data, list))
+        try:
+            data = data[part] if found else None  # type: ignore[index]
+        except LookupError:
+            data = None
+        parts.append(part)
+    return tuple(parts)
+
+
 def show(path: KeyPath) -> str:
     """``providers.openai.models[0].name``."""
     text = ""
@@ -151,7 +166,7 @@ def show(path: KeyPath) -> str:
 def _tell(problems: list[Problem], moved: Moved, lines: Lines, name: str) -> str:
     found = []
     for problem in problems:
-        path = moved.origin(problem.path)
+        path = _written(moved.origin(problem.path), moved.data)
         line = lines.of(path) or 0
         where = f"line {line}: " if line else ""
         found.append((line, f"{where}{show(path)}: {problem.text}" if path else problem.text))

@@ -203,9 +203,10 @@ def _bounds(marks: tuple[Any, ...]) -> str:
         if isinstance(mark, msgspec.Meta):
             least = mark.ge if mark.ge is not None else (mark.extra or {}).get("ge")
             if least is not None:
-                return f" of at least {least}"
+                return f" of at least {least}" if mark.le is None else f" from {least} to {mark.le}"
             if mark.gt is not None:
-                return f" above {mark.gt}"
+                most = "" if mark.le is None else f" and at most {mark.le:,}"
+                return f" above {mark.gt}{most}"
     return ""
 
 

@@ -14,7 +14,7 @@ from llm_orchestrator.config.approval import ApprovalSettings
 from llm_orchestrator.config.base import (
     USD,
     Check,
-    Count,
+    Fee,
     FirstToken,
     NotAKey,
     PartOf,
@@ -22,6 +22,7 @@ from llm_orchestrator.config.base import (
     Seconds,
     Settings,
     Tokens,
+    Tries,
 )
 from llm_orchestrator.config.budgets import BudgetSettings
 from llm_orchestrator.config.bulk import BulkSettings
@@ -90,8 +91,8 @@ class RateSettings(Settings, frozen=True):
     cache_write_1h: Annotated[
         Rate | None, Meta(description="The same for a cache that lives an hour.")
     ] = None
-    per_request: Annotated[USD | None, Meta(description="USD per request.")] = None
-    search: Annotated[USD | None, Meta(description="USD per web search.")] = None
+    per_request: Annotated[Fee | None, Meta(description="USD per request.")] = None
+    search: Annotated[Fee | None, Meta(description="USD per web search.")] = None
 
 
 class PriceSettings(RateSettings, frozen=True):
@@ -212,7 +213,7 @@ class FallbackSettings(Settings, frozen=True):
         Meta(description="Which ones, in order. Left out: every provider with a key."),
     ] = ()
     max_retries: Annotated[
-        Count, Meta(description="How many other providers are asked at most.")
+        Tries, Meta(description="How many other providers are asked at most.")
     ] = 2
     past_filters: Annotated[
         bool, Meta(description="Also when a provider refuses the content. Off: its reason is told.")
@@ -222,7 +223,7 @@ class FallbackSettings(Settings, frozen=True):
 class RetrySettings(Settings, frozen=True):
     """How often one candidate is asked again, and how long is waited in between (seconds)."""
 
-    max_retries: Annotated[Count, Meta(description="Times one candidate is asked again.")] = 2
+    max_retries: Annotated[Tries, Meta(description="Times one candidate is asked again.")] = 2
     base_delay: Annotated[Seconds, Meta(description="First wait; doubles, with jitter.")] = 0.5
     max_delay: Annotated[Seconds, Meta(description="Longest wait of our own.")] = 8.0
     max_wait: Annotated[

@@ -75,7 +75,9 @@ def _explain(path: Path, error: Any) -> str:
     """The parser's words and place, without the file's text: a key may be in it."""
     mark = error.problem_mark or error.context_mark
     where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-    problem = re.sub(r"(['\"])[^'\"]{3,}\1", "...", error.problem or "this is not valid YAML")
+    if unclosed := re.match("expected ',' or '([]}])'", problem := error.problem or ""):
+        problem = f"a comma or {unclosed[1]} is missing before this"
+    problem = re.sub(r"(['\"])[^'\"]{3,}\1", "...", problem or "this is not valid YAML")
     hint = "; indent with spaces, not tabs" if "\\t" in problem else ""
     return f"{path}{where}: {problem}{hint}"
 

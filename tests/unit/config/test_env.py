@@ -29,7 +29,29 @@ from llm_orchestrator.config.env import (
     ],
 )
 def test_dotenv(text: str, expected: dict[str, str]) -> None:
-    assert parse_dotenv(text) == expected
+    assert parse_dotenv(text)[0] == expected
+
+
+@pytest.mark.parametrize(
+    "text, lines",
+    [
+        ("# A=1\n\n  # note\nA=1\r\nexport B=2\n", []),
+        ("# A=1\nnot an assignment\n1A=2\n=3\nB=2", [2, 3, 4]),
+        ('A="one\ntwo"\nOPENAI_API_KEY sk-secret\n', [3]),
+        ('A=1\nKEY="sk-secret\nB=2\n', [2]),
+        ("A='sk' secret\nNAME", [1, 2]),
+    ],
+)
+def test_what_is_wrong_in_a_dotenv_is_told_by_its_line(
+    text: str, lines: list[int], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert [line for line, _ in parse_dotenv(text)[1]] == lines
+    (tmp_path / ".env").write_text(text)
+    read_environment({}, [tmp_path, tmp_path])
+    assert [message.split(":")[0] for message in caplog.messages] == [
+        f"{tmp_path / '.env'}, line {line}" for line in lines
+    ]
+    assert "secret" not in caplog.text
 
 
 @pytest.mark.parametrize(

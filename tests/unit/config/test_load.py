@@ -209,9 +209,15 @@ class TestMistakes:
                 "providers.openai.fallback_model: no such key; did you mean fallback_models?",
             ),
             ({"retry": {"max_retries": "three"}}, "retry.max_retries: expected a whole number"),
-            ({"retry": {"max_retries": -1}}, "a whole number of at least 0, got -1"),
+            ({"retry": {"max_retries": -1}}, "a whole number from 0 to 100, got -1"),
+            ({"retry": {"max_retries": 101}}, "retry.max_retries: expected a whole number from 0"),
+            ({"fallback": {"max_retries": 10**30}}, "expected a whole number from 0 to 100, got 1"),
+            ({"retry": {"max_delay": 1e300}}, "retry.max_delay: expected a number above 0 and at"),
             ({"retry": {"max_retries": True}}, "retry.max_retries: expected a whole number"),
-            ({"timeouts": {"idle": 0}}, "timeouts.idle: expected a number above 0, got 0"),
+            (
+                {"timeouts": {"idle": 0}},
+                "timeouts.idle: expected a number above 0 and at most 1,000,000,000, got 0",
+            ),
             ({"timeouts": {"total": float("inf")}}, "timeouts.total: expected a number above 0"),
             ({"timeouts": {"first_token": "soon"}}, "timeouts.first_token: expected"),
             ({"stream": {"on_break": "continu"}}, "'continu' is not known here; did you mean"),
@@ -223,7 +229,15 @@ class TestMistakes:
             ),
             (
                 {"providers": {"x": {"models": {"m": {"prices": {"input": -1}}}}}},
-                "providers.x.models[0].prices.input: expected an amount in USD of at least 0",
+                "providers.x.models.m.prices.input: expected an amount in USD of at least 0",
+            ),
+            (
+                {"providers": {"x": {"models": {"m": {"prices": {"output": "1e7"}}}}}},
+                "providers.x.models.m.prices.output: expected a price of at most 1,000,000 USD",
+            ),
+            (
+                {"providers": {"x": {"models": {"m": {"prices": {"per_request": 1e7}}}}}},
+                "expected a price of at most 1,000,000 USD",
             ),
             (
                 {"providers": {"x": {"models": {"m": {"prices": {"input": "1e-9"}}}}}},
@@ -270,9 +284,21 @@ class TestMistakes:
         assert refused(path).splitlines() == [
             f"{path} has 4 mistakes:",
             "  line 1: active_modl: no such key; did you mean active_model?",
-            "  line 3: retry.max_retries: expected a whole number of at least 0, got text",
+            "  line 3: retry.max_retries: expected a whole number from 0 to 100, got text",
             "  line 5: router.enable_fallback: expected true or false, got text",
             "  line 10: providers.x.models[1].contxt: no such key; did you mean context?",
+        ]
+
+    def test_a_mistake_in_a_model_is_told_by_its_name_and_line(self, tmp_path: Path) -> None:
+        path = write(
+            tmp_path,
+            "providers:\n  x:\n    models:\n      a:\n      b:\n        contxt: 3\n"
+            "      c: {prices: {inptu: 1}}\n",
+        )
+        assert refused(path).splitlines() == [
+            f"{path} has 2 mistakes:",
+            "  line 6: providers.x.models.b.contxt: no such key; did you mean context?",
+            "  line 7: providers.x.models.c.prices.inptu: no such key; did you mean input?",
         ]
 
 
