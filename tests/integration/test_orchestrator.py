@@ -63,6 +63,16 @@ async def test_a_plain_answer_is_priced_and_booked(
     assert (llm.session.calls, llm.session.attempts, llm.session.failed_calls) == (1, 1, 0)
 
 
+async def test_an_attempt_that_no_database_can_price_is_booked_all_the_same(
+    llm: AsyncLLMOrchestrator, sim: Simulator, llmo_home: Path
+) -> None:
+    with pytest.raises(E.InvalidRequestError, match="above maximum"):
+        await llm.send_request(HELLO, max_tokens=10**30)
+    assert len(await booked(llm, sim, llmo_home)) == 1
+    (attempt,) = table(llmo_home, "attempts")
+    assert attempt["hold_pico"] == 2**63 - 1
+
+
 async def test_the_other_wire(llm: AsyncLLMOrchestrator, sim: Simulator, llmo_home: Path) -> None:
     reply = await llm.send_request(HELLO, provider="anthropic", system="Be kind.", max_tokens=50)
     assert (reply.provider, reply.model) == ("anthropic", HAIKU)

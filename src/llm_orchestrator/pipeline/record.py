@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from llm_orchestrator.store.rows import AttemptStatus, CostSource
 
 
+_COUNTABLE = 2**63 - 1
+"""No database counts further. Who asks for that many tokens is refused, and that is booked, too."""
+
+
 class Record(Guard):
     """Books intents and outcomes; the intent's commit is awaited."""
 
@@ -38,7 +42,7 @@ class Record(Guard):
             provider=attempt.candidate.provider.name,
             model=attempt.candidate.model.id,
             started_at=attempt.started_at,
-            hold_pico=attempt.hold,
+            hold_pico=None if attempt.hold is None else min(attempt.hold, _COUNTABLE),
             price_version=self._price_version,
             category=call.category,
             strategy=call.strategy,
