@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Callable
 
 
-async def until(happened: Callable[[], object], seconds: float = 20.0) -> None:
-    """Wait until it has happened, which it does soon."""
+async def until(happened: Callable[[], object], seconds: float = 60.0) -> None:
+    """Wait until it has happened, which it does soon; a process may have to start for it."""
     for _ in range(int(seconds * 100)):
         if happened():
             return

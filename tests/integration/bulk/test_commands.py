@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,9 @@ import msgspec
 import pytest
 
 from llm_orchestrator.simulator import Simulator
+from llm_orchestrator.store.connect import connect
 from llm_orchestrator.store.treasury import Treasury
+from llm_orchestrator.store.urls import parse_url
 from tests.integration.bulk.world import sections
 from tests.waiting import until
 
@@ -25,6 +28,7 @@ prompt: "Judge the sentiment of: {{ text }}"
 options: {max_tokens: 200}
 """
 Command = Callable[..., subprocess.Popen[str]]
+pytestmark = pytest.mark.timeout(300)  # each starts several processes
 
 
 @pytest.fixture
@@ -71,13 +75,23 @@ def rows(folder: Path, count: int) -> None:
     (folder / "posts.csv").write_text("\n".join(lines) + "\n", "utf-8")
 
 
+def hold(sim: Simulator) -> None:
+    """Let batches take minutes, until `release`."""
+    sim.world.clock.hasten(60)
+    sim.set_batches(queue=36_000)
+
+
+def release(sim: Simulator) -> None:
+    sim.world.clock.hasten(36_000)
+
+
 def words(sim: Simulator, *more: str) -> tuple[str, ...]:
     given = ("run", "posts.csv", "--task", "task.yaml", "--models", "gpt-4o-mini")
     return (*given, "--out", "out", "--clock", sim.url, *more)
 
 
 def finished(process: subprocess.Popen[str]) -> tuple[int, str, str]:
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=120)
     return process.returncode, out, err
 
 
@@ -133,11 +147,12 @@ def test_results_that_nobody_asked_for_are_counted_and_named(
 async def test_a_killed_run_goes_on_and_pays_once(
     command: Command, sim: Simulator, tmp_path: Path
 ) -> None:
-    sim.set_batches(queue=36_000)
+    hold(sim)
     first = command(*words(sim))
     await until(lambda: sim.batches()["batches"])
     first.send_signal(signal.SIGKILL)
     finished(first)
+    release(sim)
     code, _, err = finished(command(*words(sim)))
     assert code == 0, err
     assert len(answers(tmp_path)) == 120
@@ -145,9 +160,11 @@ async def test_a_killed_run_goes_on_and_pays_once(
 
 
 async def test_a_run_whose_process_died_is_said_to_be_alone(
-    command: Command, sim: Simulator, tmp_path: Path
+    command: Command, sim: Simulator, both: str, tmp_path: Path
 ) -> None:
-    sim.set_batches(queue=36_000_000)
+    hold(sim)
+    config = tmp_path / "llmo.yaml"  # with a lease that a slow machine keeps, too
+    config.write_text(config.read_text().replace("lease: 2.0", "lease: 300.0"))
     first = command(*words(sim))
     await until(lambda: sim.batches()["batches"])
     watching = command("watch", "out", "--clock", sim.url)
@@ -156,6 +173,9 @@ async def test_a_run_whose_process_died_is_said_to_be_alone(
     assert watching.poll() is None
     first.send_signal(signal.SIGKILL)
     finished(first)
+    backend = connect(parse_url(both))
+    assert backend.execute("UPDATE bulk_runs SET owner_until = 1") == 1
+    backend.close()
     code, out, err = finished(watching)
     assert (code, " running: 0 of 120 answers" in out) == (4, True), err
     assert "running, and nobody is at it: the same `llmo bulk run`, `llmo bulk resume run_" in err
@@ -173,7 +193,16 @@ async def test_a_run_that_died_while_it_read_is_said_to_be_alone(
     os.mkfifo(pipe)
     given = ("--task", "task.yaml", "--models", "gpt-4o-mini", "--name", "read", "--clock", sim.url)
     first = command("run", "pipe.csv", *given)
-    with pipe.open("w") as rows:  # opened once it is read, which nobody ends
+    opened: list[int] = []
+
+    def is_read() -> bool:
+        assert first.poll() is None, finished(first)
+        with suppress(OSError):  # nobody reads it yet
+            opened.append(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK))
+        return bool(opened)
+
+    await until(is_read)
+    with os.fdopen(opened[0], "w") as rows:  # nobody ends it
         rows.write("video_id,text\n")
         rows.flush()
         first.send_signal(signal.SIGKILL)
@@ -186,7 +215,7 @@ async def test_a_run_that_died_while_it_read_is_said_to_be_alone(
 async def test_a_run_that_is_asked_to_end_goes_on_the_next_time(
     command: Command, sim: Simulator, tmp_path: Path
 ) -> None:
-    sim.set_batches(queue=72_000)
+    hold(sim)
     first = command(*words(sim))
     await until(lambda: sim.batches()["batches"])
     first.send_signal(signal.SIGTERM)
@@ -195,6 +224,7 @@ async def test_a_run_that_is_asked_to_end_goes_on_the_next_time(
     assert "the same command goes on" in err
     code, out, _ = finished(command("status", "out", "--json"))
     assert json.loads(out)["state"] == "running"
+    release(sim)
     code, _, err = finished(command("resume", "out", "--clock", sim.url))
     assert code == 0, err
     assert len(answers(tmp_path)) == 120

@@ -41,9 +41,9 @@ async def test_a_lease_ends_by_itself(at: Open) -> None:
 
 
 async def test_a_lease_is_renewed_while_a_step_lasts(at: Open, sim: Simulator) -> None:
-    world = at("openai", settings=msgspec.structs.replace(QUICK, lease=2.0, create_timeout=30.0))
+    world = at("openai", settings=msgspec.structs.replace(QUICK, lease=1.0, create_timeout=60.0))
     unit = await one(world, "openai")
-    sim.add_fault(fault="slow-headers", on="create", count=1, seconds=2.5)
+    sim.add_fault(fault="slow-headers", on="create", count=1, seconds=60.0)
     begun = asyncio.create_task(world.batch_lane.advance(unit.work_id))
     seen: set[int | None] = set()
 
@@ -54,7 +54,9 @@ async def test_a_lease_is_renewed_while_a_step_lasts(at: Open, sim: Simulator) -
         return len(seen - {None}) > 2
 
     await world.until(renewed)
-    await begun
+    begun.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await begun
     assert (await world.unit(unit.work_id)).owner is None
 
 

@@ -151,16 +151,16 @@ async def test_an_error_that_comes_again_is_said_once(
 
 
 async def test_who_comes_back_too_late_ends_the_second_batch(at: Open, sim: Simulator) -> None:
-    slow = at("openai", settings=msgspec.structs.replace(QUICK, create_timeout=20.0, lease=3600.0))
-    hasty = msgspec.structs.replace(QUICK, create_timeout=0.1, list_lag=0.1)
-    other = at("openai", settings=hasty)
+    patient = msgspec.structs.replace(QUICK, create_timeout=60.0, lease=3600.0)
+    slow, other = at("openai", settings=patient), at("openai", settings=patient)
     sim.set_batches(queue=3600)
     unit = await one(slow, "openai")
-    sim.add_fault(fault="slow-headers", on="create", count=1, seconds=1.0)
+    sim.add_fault(fault="slow-headers", on="create", count=1, seconds=5.0)
     begun = asyncio.create_task(slow.batch_lane.advance(unit.work_id))
     await other.until(lambda: other.is_in(unit.work_id, "sending"))
-    # The first one is not heard of any more: its lease is taken.
-    await other.store.do(execute, other, "UPDATE bulk_batches SET owner = NULL")
+    # The first one has not been heard of for an hour: its lease is taken.
+    sql = "UPDATE bulk_batches SET owner = NULL, sending_real = sending_real - 3600000000"
+    await other.store.do(execute, other, sql)
     while (await other.unit(unit.work_id)).state != "sent":
         await other.batch_lane.advance(unit.work_id)
         await asyncio.sleep(0.01)

@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 
 PROGRAM = """
-import sys, time
+import sys, threading, time
 from pathlib import Path
 from llm_orchestrator.durable.engine import Durable
 
 address, log, executor, mode = sys.argv[1:5]
 told = Path(log)
+waiting = threading.Event()
 
 def say(text):
     with told.open("a") as file:
@@ -24,19 +25,25 @@ def handler(key):
         return 0.2
     if key == "broken":
         raise RuntimeError("it breaks")
+    if key == "first":  # the only place is taken until all others wait for it
+        waiting.wait()
     return None
 
 engine = Durable(address, executor_id=executor, concurrency=1, polling_s=0.1)
 engine.register("work", handler)
 engine.start()
 if mode == "fill":
+    engine.enqueue("work", "first")
+    while not told.exists():
+        time.sleep(0.05)
     engine.enqueue("work", "later", delay_s=3600)
-    engine.enqueue("work", "low", priority=1, delay_s=0.5)
-    engine.enqueue("work", "high", priority=10, delay_s=0.5)
+    engine.enqueue("work", "low", priority=1)
+    engine.enqueue("work", "high", priority=10)
     engine.enqueue("work", "again:1")
     engine.enqueue("work", "broken")
     engine.enqueue("work", "soon", delay_s=2)
-until = time.monotonic() + 30
+    waiting.set()
+until = time.monotonic() + 60
 want = sys.argv[5].split(",")
 
 def heard():
@@ -59,7 +66,7 @@ def run(tmp_path: Path, address: str, executor: str, mode: str, want: str) -> li
         [sys.executable, program, address, tmp_path / "log", executor, mode, want],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=100,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-2000:]
