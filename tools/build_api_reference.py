@@ -21,7 +21,7 @@ import llm_orchestrator as top
 from llm_orchestrator import AsyncLLMOrchestrator
 from llm_orchestrator.bulk.options import BulkOptions, ForecastOptions
 from llm_orchestrator.bulk.planning.estimate import BulkEstimate, Interval, Line
-from llm_orchestrator.bulk.planning.estimating import Forecast
+from llm_orchestrator.bulk.planning.forecast import Forecast
 from llm_orchestrator.bulk.planning.plan import BulkPlan, Decision, Share
 from llm_orchestrator.catalog.estimate import Estimate
 from llm_orchestrator.engine.compose import RequestOptions
@@ -84,7 +84,7 @@ _REPLIES: tuple[tuple[type, str], ...] = (
     (ProviderHealth, "engine.discovery"),
     (Verdict, "types.verdict"),
     (RateLimit, "pipeline.limits.view"),
-    (Forecast, "bulk.estimating"),
+    (Forecast, "bulk.planning.forecast"),
     (BulkEstimate, "bulk.estimate"),
     (Line, "bulk.estimate"),
     (Interval, "bulk.estimate"),

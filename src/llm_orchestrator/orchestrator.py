@@ -31,7 +31,7 @@ from llm_orchestrator.types.verdict import Said, Verdict
 
 if TYPE_CHECKING:
     from llm_orchestrator.bulk.clock import ClockLike
-    from llm_orchestrator.bulk.planning.estimating import Forecast
+    from llm_orchestrator.bulk.planning.forecast import Forecast
     from llm_orchestrator.bulk.rows.reading import Source
     from llm_orchestrator.bulk.run import AsyncBulkRun
     from llm_orchestrator.bulk.runner import Runner
@@ -204,11 +204,11 @@ class AsyncLLMOrchestrator:
         a thread. Nothing is sent. Raises `BudgetError` when ``max_cost`` does not pay for it.
         """
         self._open()
-        from llm_orchestrator.bulk.planning.estimating import (
-            told,  # only bulk runs pay for templates
+        from llm_orchestrator.bulk.planning.forecast import (
+            forecast_by_options,  # only bulk runs pay for templates
         )
 
-        return await asyncio.to_thread(told, self._runtime, source, options)
+        return await asyncio.to_thread(forecast_by_options, self._runtime, source, options)
 
     async def bulk(
         self, source: "Source", *, clock: "ClockLike" = None, **options: Unpack[BulkOptions]

@@ -38,7 +38,7 @@ from llm_orchestrator.types.verdict import Said, Verdict
 
 if TYPE_CHECKING:
     from llm_orchestrator.bulk.clock import ClockLike
-    from llm_orchestrator.bulk.planning.estimating import Forecast
+    from llm_orchestrator.bulk.planning.forecast import Forecast
     from llm_orchestrator.bulk.rows.reading import Source
     from llm_orchestrator.bulk.sync import BulkRun
     from llm_orchestrator.store.bulk_rows import RunRow

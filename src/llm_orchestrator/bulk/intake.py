@@ -8,9 +8,10 @@ from typing import Any, BinaryIO
 import msgspec
 
 from llm_orchestrator.bulk import spec
+from llm_orchestrator.bulk.allocation import Allocator
 from llm_orchestrator.bulk.error_text import error_text
 from llm_orchestrator.bulk.loading import Loaded, load
-from llm_orchestrator.bulk.planning import foresight
+from llm_orchestrator.bulk.planning import stored_estimate
 from llm_orchestrator.bulk.planning.split import Split
 from llm_orchestrator.bulk.planning.targets import Targets, find_targets
 from llm_orchestrator.bulk.rows.reading import Format, Source, read_rows
@@ -18,7 +19,6 @@ from llm_orchestrator.bulk.rows.row import Reject
 from llm_orchestrator.bulk.rows.sampling import Sampler
 from llm_orchestrator.bulk.runner import Runner
 from llm_orchestrator.bulk.screening import screened, within
-from llm_orchestrator.bulk.sharing import Sharing
 from llm_orchestrator.bulk.spec import RunSpec
 from llm_orchestrator.bulk.tasks.task import Task
 from llm_orchestrator.errors import BudgetError, InvalidRequestError, OrchestratorError
@@ -151,7 +151,7 @@ class _Intake:
         runner, tasks = self._runner, self._request.tasks
         store, do = runner.store, runner.store.do
         estimate, offers = await asyncio.to_thread(
-            foresight.foresee,
+            stored_estimate.make,
             runner.runtime,
             store,
             tasks,
@@ -160,17 +160,19 @@ class _Intake:
             items,
             self._request.spec.concurrency,
         )
-        text = foresight.encode(estimate, offers)
+        text = stored_estimate.encode(estimate.as_dict(), offers)
         await do(store.runs.change, self._run_id, estimate=text)
         run = await runner.row(self._run_id)
         try:
-            shared = await Sharing(runner).share(run)
+            allocation = await Allocator(runner).allocate(run)
         except BudgetError:
             if not await do(store.units.of_run, self._run_id):
                 raise
             return  # what is out comes back, and the run ends with what it has
-        for one in shared.plans:
-            rows = foresight.expected(self._run_id, tasks, estimate, one.plan, runner.micros())
+        for one in allocation.plans:
+            rows = stored_estimate.expected(
+                self._run_id, tasks, estimate, one.plan, runner.micros()
+            )
             await do(store.history.expect, rows)
 
 

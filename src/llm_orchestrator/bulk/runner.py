@@ -9,19 +9,19 @@ from pathlib import Path
 import msgspec
 
 from llm_orchestrator.bulk import rounds, spec
+from llm_orchestrator.bulk.allocation import Allocator
 from llm_orchestrator.bulk.answers import Verdict
 from llm_orchestrator.bulk.batches.lane import BatchLane
 from llm_orchestrator.bulk.clock import Clock, SystemClock
 from llm_orchestrator.bulk.error_text import error_text
-from llm_orchestrator.bulk.making import Making
 from llm_orchestrator.bulk.online import refusals
 from llm_orchestrator.bulk.online.lane import OnlineLane
-from llm_orchestrator.bulk.planning.hurrying import Hurry
+from llm_orchestrator.bulk.planning.deadline import DeadlineWatch
 from llm_orchestrator.bulk.planning.plan import Decision
-from llm_orchestrator.bulk.sharing import Sharing
 from llm_orchestrator.bulk.tasks import cutting
 from llm_orchestrator.bulk.tasks.files import load_task
 from llm_orchestrator.bulk.tasks.task import Task
+from llm_orchestrator.bulk.units import UnitMaker
 from llm_orchestrator.engine.runtime import Runtime
 from llm_orchestrator.errors import (
     BudgetError,
@@ -160,10 +160,10 @@ class Runner:
 
     async def rebuild(self, unit: Unit) -> Unit:
         """The rows of a batch whose file is on another machine, written again."""
-        making = Making(self.store, unit.run_id, folder=self.folder, now=self.micros())
+        maker = UnitMaker(self.store, unit.run_id, folder=self.folder, now=self.micros())
         task = self.tasks(await self.row(unit.run_id))[unit.task]
         return await asyncio.to_thread(
-            making.rebuild, unit, task, self.batch_lane.context.target(unit)
+            maker.rebuild, unit, task, self.batch_lane.context.target(unit)
         )
 
     @asynccontextmanager
@@ -200,10 +200,10 @@ class _Drive:
         """How many units were over when failed items were last looked at; ``None``: look again."""
         self._retry_at = float("inf")
         """When some of them are asked again at the latest."""
-        self._sharing = Sharing(runner)
-        self._hurry = Hurry(runner, self._sharing)
+        self._allocator = Allocator(runner)
+        self._deadline = DeadlineWatch(runner, self._allocator)
         self._online_lane = OnlineLane(runner, run)
-        self._sharing.refuses = self._online_lane.refuses
+        self._allocator.refuses = self._online_lane.refuses
         self._capped = ""
         """How the cap has ended it."""
 
@@ -270,18 +270,18 @@ class _Drive:
     async def _make_units(self) -> None:
         """Units of all items that wait."""
         try:
-            shared = await self._sharing.share(self._run)
+            allocation = await self._allocator.allocate(self._run)
         except BudgetError as error:
             # While something is under way, it may give back what it holds.
             if not await self._store.do(self._store.units.of_run, self._id, OPEN):
                 self._capped = error.message
             return
-        await self._note_decisions(shared.decisions)
-        making = Making(
+        await self._note_decisions(allocation.decisions)
+        maker = UnitMaker(
             self._store, self._id, folder=self._runner.folder, now=self._runner.micros()
         )
-        for one in self._sharing.orders(self._run, shared):
-            await asyncio.to_thread(making.make, one)
+        for one in self._allocator.assignments(self._run, allocation):
+            await asyncio.to_thread(maker.make, one)
 
     async def _note_decisions(self, decisions: Sequence[Decision]) -> None:
         """Note what was decided; the report shows it."""
@@ -307,8 +307,8 @@ class _Drive:
         return bool(due)
 
     async def _give_up_late_batches(self) -> None:
-        """Give up batches that would miss the deadline; what they leave is shared out anew."""
-        cancel, decisions = await self._hurry.look(self._run)
+        """Give up batches that would miss the deadline; what they leave is planned anew."""
+        cancel, decisions = await self._deadline.look(self._run)
         whys = {one.work_id: one.why for one in decisions}
         for work_id in cancel:
             await self._batch_lane.cancel(work_id, whys.get(work_id, "it would be too late"))
@@ -355,7 +355,7 @@ class _Drive:
         self._ended_at_look = self._online_lane.ended
         retries = spec.decode(self._run.spec).retries
         failed = await self._store.do(self._store.items.failed, self._id, retries)
-        failed = self._sharing.worth(self._run, failed)
+        failed = self._allocator.worth_retrying(self._run, failed)
         units = await self._store.do(self._store.units.of_run, self._id, OPEN) if failed else []
         chosen, self._retry_at = rounds.due(failed, {one.provider for one in units}, now)
         if not chosen:

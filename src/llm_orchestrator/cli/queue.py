@@ -95,7 +95,7 @@ def show(
     _debug: options.Debug = False,
 ) -> None:
     """Show jobs in the order in which they are run."""
-    from llm_orchestrator.bulk.queue import standing
+    from llm_orchestrator.bulk.queue import batch_status
     from llm_orchestrator.providers.table import ALIASES
 
     known: Any = ("queued", "running", "completed", "failed", "cancelled")
@@ -105,7 +105,8 @@ def show(
     asked: Any = {"state": state, "job_type": job_type, "provider": own}
     with _opened(config) as processor:
         store = processor.store
-        jobs = [standing.of_job(job) for job in store.wait(store.jobs.listed, **asked, limit=limit)]
+        found = store.wait(store.jobs.listed, **asked, limit=limit)
+        jobs = [batch_status.of_job(job) for job in found]
     if as_json:
         output.json(jobs)
         return

@@ -11,13 +11,13 @@ import pytest
 
 from llm_orchestrator import LLMOrchestrator
 from llm_orchestrator.bulk import intake
+from llm_orchestrator.bulk.allocation import Allocator
 from llm_orchestrator.bulk.arguments import run_request
-from llm_orchestrator.bulk.making import Making
 from llm_orchestrator.bulk.options import BulkOptions
 from llm_orchestrator.bulk.output import progress
 from llm_orchestrator.bulk.runner import Runner
-from llm_orchestrator.bulk.sharing import Sharing
 from llm_orchestrator.bulk.sync import BulkRun
+from llm_orchestrator.bulk.units import UnitMaker
 from llm_orchestrator.cli import bulk_live
 from llm_orchestrator.errors import BudgetError
 from llm_orchestrator.simulator import Simulator
@@ -278,9 +278,9 @@ async def test_what_is_planned_is_not_planned_again(sim: Simulator, tmp_path: Pa
     held = (unit.hold_pico or 0) + (other.hold_pico or 0)
     runner = Runner(world.runtime, world.store, folder=tmp_path, clock=world.clock)
     assert held > 0
-    assert await Sharing(runner).left(run) == 10**12 - held
+    assert await Allocator(runner).left(run) == 10**12 - held
     assert await world.store.do(world.store.units.reserve, unit) == "yes"
-    assert await Sharing(runner).left(run) == 10**12 - held
+    assert await Allocator(runner).left(run) == 10**12 - held
     await world.close()
 
 
@@ -355,10 +355,10 @@ async def test_money_that_a_batch_holds_is_waited_for(sim: Simulator, tmp_path: 
     given: BulkOptions = {"task": TASK, "models": list(MODELS.values())}
     given |= {"split": split, "max_cost": 1.0}
     row, _ = await intake.place(runner, run_request(posts(65), given))
-    making = Making(world.store, row.run_id, folder=tmp_path, now=runner.micros())
-    sharing = Sharing(runner)
-    for order in sharing.orders(row, await sharing.share(row)):
-        await asyncio.to_thread(making.make, order)
+    maker = UnitMaker(world.store, row.run_id, folder=tmp_path, now=runner.micros())
+    allocator = Allocator(runner)
+    for order in allocator.assignments(row, await allocator.allocate(row)):
+        await asyncio.to_thread(maker.make, order)
     do, store = world.store.do, world.store
     (batch,) = [one for one in await do(store.units.of_run, row.run_id) if one.lane == "batch"]
     await do(store.runs.change, row.run_id, cap_pico=(batch.hold_pico or 0) + 1)

@@ -7,7 +7,7 @@ import msgspec
 from llm_orchestrator.bulk.error_text import without_details
 from llm_orchestrator.bulk.output.brands import brand
 from llm_orchestrator.bulk.output.fates import Fate, fates
-from llm_orchestrator.bulk.planning import foresight
+from llm_orchestrator.bulk.planning import stored_estimate
 from llm_orchestrator.bulk.planning.turnaround import Turnarounds
 from llm_orchestrator.store.bulk import BulkStore
 from llm_orchestrator.store.bulk_history import EstimateRow
@@ -181,7 +181,7 @@ class Report(msgspec.Struct, kw_only=True):
             "tasks": self.tasks,
             "failures": self.failures,
             "estimate_vs_actual": [_compared(one, self.paid(one)) for one in self.expected],
-            "estimate": foresight.told(run.estimate),
+            "estimate": stored_estimate.shown(run.estimate),
             "decisions": self.decisions,
         }
 

@@ -229,7 +229,7 @@ def _assigned(
             return made
         banned |= small
         if any(all((n, one) in banned for one in group.offers) for n, group in enumerate(groups)):
-            return made  # too few for everybody: `Making` asks them one by one
+            return made  # too few for everybody: `UnitMaker` asks them one by one
 
 
 def _room(offer: Offer, within_s: float | None) -> int | None:

@@ -20,7 +20,7 @@ from urllib.request import Request, build_opener
 
 import msgspec
 
-from llm_orchestrator.bulk.queue import standing
+from llm_orchestrator.bulk.queue import batch_status
 from llm_orchestrator.config.bulk import read_callback
 from llm_orchestrator.errors import InvalidRequestError
 from llm_orchestrator.store.bulk import BulkStore
@@ -65,7 +65,7 @@ def arm(store: BulkStore, targets: Sequence[str], now: int) -> int:
             ask(store, run_id, target)
     count = 0
     for run_id in store.wait(store.callbacks.unarmed):
-        body = {"event": "batch.ended", **standing.status(store, run_id)}
+        body = {"event": "batch.ended", **batch_status.status(store, run_id)}
         count += store.wait(store.callbacks.arm, run_id, _encode(body).decode())
     return count
 

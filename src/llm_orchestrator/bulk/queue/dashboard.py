@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from llm_orchestrator.bulk.output import savings as money
 from llm_orchestrator.bulk.output.summary import gather
-from llm_orchestrator.bulk.queue import standing
+from llm_orchestrator.bulk.queue import batch_status
 from llm_orchestrator.bulk.runner import ENDED
 from llm_orchestrator.errors import InvalidRequestError
 from llm_orchestrator.store.bulk import BulkStore
@@ -157,27 +157,27 @@ def _queued(run: RunRow) -> bool:
 
 
 def _active_one(store: BulkStore, run: RunRow, now: int) -> dict[str, Any]:
-    provider, job_type = standing.names(run)
+    provider, job_type = batch_status.names(run)
     report = gather(store, run)
     return {
         "batch_id": run.run_id,
         "provider": provider,
         "job_type": job_type,
-        "status": standing.word(run, report.count("done")),
+        "status": batch_status.word(run, report.count("done")),
         "job_count": report.items,
         "age_hours": round((now - run.created_at) / 3.6e9, 2),
     }
 
 
 def _recent(store: BulkStore, run: RunRow) -> dict[str, Any]:
-    provider, job_type = standing.names(run)
+    provider, job_type = batch_status.names(run)
     report = gather(store, run)
     done = report.count("done")
     return {
         "batch_id": run.run_id,
         "provider": provider,
         "job_type": job_type,
-        "status": standing.word(run, done),
+        "status": batch_status.word(run, done),
         "completed": done,
         "failed": report.count("failed"),
         "completed_at": None if run.ended_at is None else run.ended_at / 1e6,

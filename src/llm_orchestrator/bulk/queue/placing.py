@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from llm_orchestrator.bulk import spec
-from llm_orchestrator.bulk.planning import foresight
+from llm_orchestrator.bulk.planning import stored_estimate
 from llm_orchestrator.bulk.planning.plan import Offer
 from llm_orchestrator.bulk.planning.planner import Demand, plan
 from llm_orchestrator.bulk.queue.jobtypes import Job, JobTypes
@@ -29,7 +29,6 @@ from llm_orchestrator.types.provider import Candidate
 
 log = logging.getLogger("llm_orchestrator")
 
-_encode = msgspec.json.Encoder(decimal_format="number").encode
 MOST = 20_000
 """Jobs of one run, where nothing else is said."""
 
@@ -84,7 +83,7 @@ class Placing:
         if not items:
             return None
         order = RunSpec(tasks=making.specs, elsewhere=False)
-        estimate, expected = making.foresee(self._store, order.concurrency, run_id, at)
+        estimate, expected = making.estimate(self._store, order.concurrency, run_id, at)
         run = RunRow(
             run_id=run_id,
             name=f"{MARK}{provider}/{job_type}",
@@ -129,7 +128,7 @@ class _Making:
         self._samples[task.name].add(number, data)
         return NewItem(number, task.name, row.job_id, digest, msgspec.json.encode(data))
 
-    def foresee(
+    def estimate(
         self, store: BulkStore, concurrency: int, run_id: str, at: int
     ) -> tuple[str, list[EstimateRow]]:
         """What is expected of them, for the run's row and beside what will have come.
@@ -141,7 +140,7 @@ class _Making:
         expected: list[EstimateRow] = []
         for task in self._made.values():
             sample = self._samples[task.name]
-            estimate, made = foresight.foresee(
+            estimate, made = stored_estimate.make(
                 self._runtime,
                 store,
                 (task,),
@@ -154,9 +153,9 @@ class _Making:
             offers += made
             with suppress(UnsupportedError):  # the run will say so
                 planned = plan([Demand(task.name, sample.count)], made)
-                expected += foresight.expected(run_id, (task,), estimate, planned, at)
+                expected += stored_estimate.expected(run_id, (task,), estimate, planned, at)
         whole = told.popitem()[1] if len(told) == 1 else {"tasks": told}
-        return _encode({"told": whole, "offers": offers}).decode(), expected
+        return stored_estimate.encode(whole, offers), expected
 
     def _task(self, job: Job) -> Task:
         key = (job.task.digest, job.model)

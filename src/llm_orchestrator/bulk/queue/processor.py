@@ -14,7 +14,7 @@ import msgspec
 
 from llm_orchestrator.bulk.background import BackgroundRunner
 from llm_orchestrator.bulk.clock import Clock, SimulatedClock, SystemClock
-from llm_orchestrator.bulk.queue import callbacks, dashboard, standing
+from llm_orchestrator.bulk.queue import batch_status, callbacks, dashboard
 from llm_orchestrator.bulk.queue.jobtypes import JobTypes
 from llm_orchestrator.bulk.queue.models import Models
 from llm_orchestrator.bulk.queue.placing import MOST, Placing
@@ -155,7 +155,7 @@ class BatchProcessor:
     def check_batch_status_sync(self, batch_id: str) -> dict[str, Any]:
         """See `check_batch_status`."""
         self._look(batch_id)
-        return standing.status(self.store, batch_id)
+        return batch_status.status(self.store, batch_id)
 
     async def retrieve_batch_results(self, batch_id: str) -> list[dict[str, Any]]:
         """The results of a batch, or of one job, so far; failed jobs have an ``error``."""
@@ -164,7 +164,7 @@ class BatchProcessor:
     def retrieve_batch_results_sync(self, batch_id: str) -> list[dict[str, Any]]:
         """See `retrieve_batch_results`."""
         self._look(batch_id)
-        return standing.results(self.store, batch_id)
+        return batch_status.results(self.store, batch_id)
 
     async def on_completion(self, batch_id: str, target: str) -> str:
         """Let workers tell somebody when a batch has ended; returns the callback's id.
@@ -260,7 +260,7 @@ class BatchProcessor:
 
     def _look(self, batch_id: str) -> None:
         """Go on with what nobody goes on with, and bring results back that have come."""
-        run_id = standing.run_of(self.store, batch_id)
+        run_id = batch_status.run_of(self.store, batch_id)
         if run_id is None:
             return
         run = self.store.wait(self.store.runs.get, run_id)

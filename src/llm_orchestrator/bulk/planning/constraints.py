@@ -1,4 +1,4 @@
-"""What the user has fixed of an item, whom it is asked of and in which lane: in all rounds."""
+"""What the user has fixed for all rounds: whom an item is asked of, and in which lane."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from llm_orchestrator.bulk.planning.plan import Lane, LaneWish, Offer
 from llm_orchestrator.bulk.planning.split import Split
 
 
-class Wishes(msgspec.Struct, frozen=True, kw_only=True):
+class Constraints(msgspec.Struct, frozen=True, kw_only=True):
     """What a run says of who is asked; the names in ``split`` are ``provider/model``."""
 
     split: Split = Split()
@@ -30,7 +30,7 @@ class Wishes(msgspec.Struct, frozen=True, kw_only=True):
         return next(iter(lanes), None)
 
 
-class Asked(msgspec.Struct, frozen=True, kw_only=True):
+class AskedItems(msgspec.Struct, frozen=True, kw_only=True):
     """Items of a task that were asked, or are to be asked, of somebody."""
 
     task: str
@@ -42,19 +42,19 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     count: int = 1
 
 
-def allowed(offers: Sequence[Offer], asked: Asked, wishes: Wishes) -> list[Offer]:
+def allowed(offers: Sequence[Offer], asked: AskedItems, constraints: Constraints) -> list[Offer]:
     """Who may be asked for them (again); only the last round may change what the user has fixed."""
     own = [one for one in offers if one.task == asked.task]
     same = [one for one in own if (one.provider, one.model) == (asked.provider, asked.model)]
     others = [one for one in own if one not in same]
-    last = wishes.elsewhere and asked.round >= max(1, wishes.retries)
-    if wishes.split.mode == "each":
+    last = constraints.elsewhere and asked.round >= max(1, constraints.retries)
+    if constraints.split.mode == "each":
         choices = [same]
     elif not asked.round:  # what a batch left that was given up
-        choices = [same, own] if wishes.keeps else [own]
+        choices = [same, own] if constraints.keeps else [own]
     else:
         choices = [others, same] if last else [same, own]
-    lane = wishes.lane_of(f"{asked.provider}/{asked.model}", asked.lane)
+    lane = constraints.lane_of(f"{asked.provider}/{asked.model}", asked.lane)
     for there in choices:
         if there and lane is None:
             return there

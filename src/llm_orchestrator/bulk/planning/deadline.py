@@ -1,30 +1,30 @@
-"""Sees to it that a run meets its deadline: a batch that will not is given up in time."""
+"""The deadline of a run: batches that would miss it are given up in time."""
 
 import asyncio
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from llm_orchestrator.bulk.planning import foresight
-from llm_orchestrator.bulk.planning.fixing import Wishes
+from llm_orchestrator.bulk.planning import stored_estimate
+from llm_orchestrator.bulk.planning.constraints import Constraints
 from llm_orchestrator.bulk.planning.plan import Decision
 from llm_orchestrator.bulk.planning.replanner import Running, replan
 from llm_orchestrator.store.bulk_rows import RunRow, Unit
 from llm_orchestrator.types.batch import BatchWire
 
 if TYPE_CHECKING:
+    from llm_orchestrator.bulk.allocation import Allocator
     from llm_orchestrator.bulk.runner import Runner
-    from llm_orchestrator.bulk.sharing import Sharing
 
 _EVERY_S = 1.0
 """Real seconds between two looks; where time is simulated, each look at the batches is one."""
 
 
-class Hurry:
+class DeadlineWatch:
     """The deadline of one run, while this process drives it."""
 
-    def __init__(self, runner: "Runner", sharing: "Sharing") -> None:
+    def __init__(self, runner: "Runner", allocator: "Allocator") -> None:
         self._runner = runner
-        self._sharing = sharing
+        self._allocator = allocator
         self._looked = float("-inf")
         self._told: set[tuple[str, str | None]] = set()
 
@@ -38,16 +38,18 @@ class Hurry:
         store, do = self._runner.store, self._runner.store.do
         units = await do(store.units.of_run, run.run_id, ("sent",))
         directory = self._runner.runtime.directory
-        wishes = self._sharing.wishes(run)
+        constraints = self._allocator.constraints(run)
         out = [
-            _running(one, directory.rows[one.provider].batch or BatchWire(), wishes)
+            _running(one, directory.rows[one.provider].batch or BatchWire(), constraints)
             for one in units
             if one.lane == "batch" and one.cancel_at is None and one.provider in directory.rows
         ]
         if not out:
             return (), []
-        known = foresight.decode(run.estimate).offers
-        offers, turnarounds = await asyncio.to_thread(foresight.timely, known, store)
+        known = stored_estimate.decode(run.estimate).offers
+        offers, turnarounds = await asyncio.to_thread(
+            stored_estimate.with_turnarounds, known, store
+        )
         made = replan(
             out,
             (),
@@ -55,15 +57,15 @@ class Hurry:
             turnarounds,
             now=self._runner.clock.now(),
             deadline_at=run.deadline_at / 1e6,
-            cap_left=await self._sharing.left(run),
+            cap_left=await self._allocator.left(run),
         )
         new = [one for one in made.decisions if (one.kind, one.work_id) not in self._told]
         self._told |= {(one.kind, one.work_id) for one in new}
         return made.cancel, new
 
 
-def _running(unit: Unit, wire: BatchWire, wishes: Wishes) -> Running:
-    fixed = wishes.lane_of(f"{unit.provider}/{unit.model}", "batch")
+def _running(unit: Unit, wire: BatchWire, constraints: Constraints) -> Running:
+    fixed = constraints.lane_of(f"{unit.provider}/{unit.model}", "batch")
     return Running(
         work_id=unit.work_id,
         task=unit.task,
@@ -75,6 +77,6 @@ def _running(unit: Unit, wire: BatchWire, wishes: Wishes) -> Running:
         held_pico=unit.hold_pico,
         cancels=wire.cancels,
         keeps=wire.keeps,
-        stays=wishes.keeps,
-        only=(fixed or wishes.lane) == "batch",
+        stays=constraints.keeps,
+        only=(fixed or constraints.lane) == "batch",
     )

@@ -2,7 +2,7 @@
 
 import pytest
 
-from llm_orchestrator.bulk.planning.fixing import Asked, Wishes, allowed
+from llm_orchestrator.bulk.planning.constraints import AskedItems, Constraints, allowed
 from llm_orchestrator.bulk.planning.plan import Lane, LaneWish, Offer
 from llm_orchestrator.bulk.planning.planner import Demand, plan
 from llm_orchestrator.bulk.planning.split import Split
@@ -12,15 +12,17 @@ LANES: tuple[Lane, ...] = ("batch", "online")
 OFFERS = [offer(name, lane) for name in ("a", "b") for lane in LANES]
 
 
-def found(offers: list[Offer], wishes: Wishes, provider: str = "a", **asked: object) -> set[str]:
+def found(
+    offers: list[Offer], constraints: Constraints, provider: str = "a", **asked: object
+) -> set[str]:
     given = {"task": "t", "provider": provider, "model": "m", "count": 5} | asked
-    made = allowed(offers, Asked(**given), wishes)  # type: ignore[arg-type]
+    made = allowed(offers, AskedItems(**given), constraints)  # type: ignore[arg-type]
     return {f"{one.provider}:{one.lane}" for one in made}
 
 
-def parts(text: str, **fields: object) -> Wishes:
+def parts(text: str, **fields: object) -> Constraints:
     split = Split.read(text).named(lambda name: f"{name}/m")
-    return Wishes(split=split, **fields)  # type: ignore[arg-type]
+    return Constraints(split=split, **fields)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("round", [0, 1])
@@ -45,9 +47,9 @@ def test_two_parts_of_one_model_keep_theirs() -> None:
 
 
 def test_what_is_left_of_a_batch_goes_anywhere_by_price_alone() -> None:
-    assert len(found(OFFERS, Wishes())) == 4
-    assert found(OFFERS, Wishes(split=Split("share"))) == {"a:batch", "a:online"}
-    assert found(OFFERS, Wishes(split=Split("each")), round=2) == {"a:batch", "a:online"}
+    assert len(found(OFFERS, Constraints())) == 4
+    assert found(OFFERS, Constraints(split=Split("share"))) == {"a:batch", "a:online"}
+    assert found(OFFERS, Constraints(split=Split("each")), round=2) == {"a:batch", "a:online"}
 
 
 def test_too_few_for_a_batch_are_asked_one_by_one() -> None:

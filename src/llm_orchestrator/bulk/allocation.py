@@ -1,4 +1,4 @@
-"""Who is asked for what waits, in which lane: the planner's choice, made into orders."""
+"""Who is asked for the items that wait, in which lane: a plan, and assignments made of it."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from llm_orchestrator.bulk import spec
-from llm_orchestrator.bulk.making import Order
-from llm_orchestrator.bulk.planning import foresight
-from llm_orchestrator.bulk.planning.fixing import Asked, Wishes, allowed
+from llm_orchestrator.bulk.planning import stored_estimate
+from llm_orchestrator.bulk.planning.constraints import AskedItems, Constraints, allowed
 from llm_orchestrator.bulk.planning.plan import BulkPlan, Decision, Offer
 from llm_orchestrator.bulk.planning.planner import Demand, plan
 from llm_orchestrator.bulk.planning.split import Part, Split
 from llm_orchestrator.bulk.planning.targets import find_targets
 from llm_orchestrator.bulk.tasks import cutting
+from llm_orchestrator.bulk.units import Assignment
 from llm_orchestrator.catalog.estimate import FALLBACK_MAX_OUTPUT
 from llm_orchestrator.errors import BudgetError
 from llm_orchestrator.store.bulk_items import Failed, Waiting
@@ -42,67 +42,67 @@ class Planned(msgspec.Struct):
     """Targets and how long their answers may be, where they were cut before."""
 
 
-class Shared(msgspec.Struct):
-    """How what waits is shared out."""
+class Allocation(msgspec.Struct):
+    """Who is asked for what waits, and what cannot be asked."""
 
     plans: list[Planned] = []
-    vain: list[tuple[Waiting, str]] = []
+    impossible: list[tuple[Waiting, str]] = []
     """Items that cannot succeed, and why."""
     decisions: list[Decision] = []
     short: BudgetError | None = None
     """Why some have to wait: others hold what they need."""
 
 
-class Sharing:
-    """Shares what waits out, in orders for `Making`."""
+class Allocator:
+    """Plans what waits, and makes assignments of it for `UnitMaker`."""
 
     def __init__(self, runner: "Runner") -> None:
         self._runner = runner
-        self._known: tuple[str, Wishes] = ("", Wishes())
+        self._known: tuple[str, Constraints] = ("", Constraints())
         self.refuses: Callable[[str, str], bool] = lambda _, __: False
         """Whether a provider refuses all that its model is asked."""
 
-    async def share(self, run: RunRow) -> Shared:
+    async def allocate(self, run: RunRow) -> Allocation:
         """Plan what waits. Raises `BudgetError` where the cap does not pay for it."""
         store, do = self._runner.store, self._runner.store.do
         groups = await do(store.items.waiting, run.run_id)
-        known = foresight.decode(run.estimate).offers
-        offers, _ = await asyncio.to_thread(foresight.timely, known, store)
-        wishes = self.wishes(run)
+        known = stored_estimate.decode(run.estimate).offers
+        offers, _ = await asyncio.to_thread(stored_estimate.with_turnarounds, known, store)
+        constraints = self.constraints(run)
         left = await self.left(run)
-        made = Shared()
+        made = Allocation()
         fresh = [one for one in groups if one.lane is None]
         if fresh:
             # All in one plan: what the cap pays for is shared by them.
-            demands = [await self._demand(run, one, offers, wishes) for one in fresh]
+            demands = [await self._demand(run, one, offers, constraints) for one in fresh]
             left = self._take(made, self._plan(run, fresh, demands, offers, left), left)
         open_ones = await do(store.units.of_run, run.run_id, OPEN)
         for one in groups:
             if one.lane is not None:
-                chosen = self._open(allowed(offers, _asked(one), wishes))
+                chosen = self._open(allowed(offers, _asked(one), constraints))
                 left = self._again(made, run, one, chosen, left, bool(open_ones or made.plans))
-        if made.short is not None and not made.plans and not made.vain:
+        if made.short is not None and not made.plans and not made.impossible:
             raise made.short
         return made
 
-    def worth(self, run: RunRow, failed: Sequence[Failed]) -> list[Failed]:
+    def worth_retrying(self, run: RunRow, failed: Sequence[Failed]) -> list[Failed]:
         """Those that may succeed when they are asked again.
 
         Those of a target that refuses everybody do so elsewhere alone, and need not wait for it.
         """
-        found, wishes = list[Failed](), self.wishes(run)
+        found, constraints = list[Failed](), self.constraints(run)
         for one in failed:
             if not self.refuses(one.provider, one.model):
                 found.append(one)
                 continue
-            last = Asked(
+            last = AskedItems(
                 task=one.task,
                 provider=one.provider,
                 model=one.model,
-                round=max(1, wishes.retries),
+                round=max(1, constraints.retries),
                 count=one.items,
             )
-            offers = allowed(foresight.decode(run.estimate).offers, last, wishes)
+            offers = allowed(stored_estimate.decode(run.estimate).offers, last, constraints)
             if not all(self.refuses(offer.provider, offer.model) for offer in offers):
                 found.append(one._replace(over_at=0))
         return found
@@ -113,7 +113,7 @@ class Sharing:
 
     def _again(
         self,
-        made: Shared,
+        made: Allocation,
         run: RunRow,
         one: Waiting,
         offers: list[Offer],
@@ -125,7 +125,7 @@ class Sharing:
         if one.cut_at is not None:
             offers, limits = self._longer(one, offers)
             if not offers:
-                made.vain.append((one, self._vain(run, one)))
+                made.impossible.append((one, self._why_impossible(run, one)))
                 return left
         try:
             demand = Demand(one.task, one.count, Split(), tuple(offers))
@@ -146,7 +146,7 @@ class Sharing:
         if busy:
             made.short = made.short or BudgetError(text, code="max_cost")
         else:
-            made.vain.append((one, text))
+            made.impossible.append((one, text))
         return left
 
     def _longer(self, one: Waiting, offers: list[Offer]) -> tuple[list[Offer], dict[str, int]]:
@@ -161,13 +161,13 @@ class Sharing:
                 limits[offer.target] = most
         return found, limits
 
-    def _vain(self, run: RunRow, one: Waiting) -> str:
+    def _why_impossible(self, run: RunRow, one: Waiting) -> str:
         own = self._runner.tasks(run)[one.task].options.get("max_tokens")
         if own is not None:
             return cutting.told(int(own))
         return f"{CUT}: nobody who is asked writes answers longer than {one.cut_at:,} tokens"
 
-    def orders(self, run: RunRow, shared: Shared) -> list[Order]:
+    def assignments(self, run: RunRow, allocation: Allocation) -> list[Assignment]:
         """What is to be made of it."""
         tasks = self._runner.tasks(run)
         hours = _DAY_H
@@ -175,17 +175,17 @@ class Sharing:
             left = (run.deadline_at - self._runner.micros()) / 3.6e9
             hours = max(1, min(hours, int(left)))
         made = [
-            Order(
+            Assignment(
                 task=tasks[one.task],
                 target=self._target(one.provider or "", one.model or ""),
                 lane="online",
                 past=one,
                 refusal=why,
             )
-            for one, why in shared.vain
+            for one, why in allocation.impossible
         ]
         return made + [
-            Order(
+            Assignment(
                 task=tasks[share.task],
                 target=self._target(share.provider, share.model),
                 lane=share.lane,
@@ -196,7 +196,7 @@ class Sharing:
                 hours=hours,
                 max_tokens=one.plan.max_tokens.get(share.task) or one.limits.get(share.target),
             )
-            for one in shared.plans
+            for one in allocation.plans
             for share in one.plan.shares
         ]
 
@@ -210,7 +210,7 @@ class Sharing:
             return None
         store, do = self._runner.store, self._runner.store.do
         left = run.cap_pico - await do(store.units.committed, run.run_id)
-        high = {(one.task, *one.place): one for one in foresight.decode(run.estimate).offers}
+        high = {(one.task, *one.place): one for one in stored_estimate.decode(run.estimate).offers}
         for unit in await do(store.units.of_run, run.run_id, OPEN):
             held = unit.hold_pico or 0
             if unit.lane == "batch":
@@ -238,7 +238,7 @@ class Sharing:
             offers,
             deadline_s=until,
             cap=left,
-            lane=self.wishes(run).lane,
+            lane=self.constraints(run).lane,
         )
         made = msgspec.structs.replace(
             made,
@@ -246,13 +246,13 @@ class Sharing:
         )
         return Planned(made, groups)
 
-    def _take(self, into: Shared, one: Planned, left: Pico | None) -> Pico | None:
+    def _take(self, into: Allocation, one: Planned, left: Pico | None) -> Pico | None:
         """Do it so; what is left of the cap afterwards."""
         into.plans.append(one)
         into.decisions += one.plan.decisions
         return None if left is None else left - (one.plan.high_pico or 0)
 
-    def wishes(self, run: RunRow) -> Wishes:
+    def constraints(self, run: RunRow) -> Constraints:
         """What the user says of who is asked."""
         text, known = self._known
         if text != run.spec:
@@ -260,20 +260,20 @@ class Sharing:
             tasks = tuple(self._runner.tasks(run).values())
             split = Split.read(order.split)
             named = find_targets(self._runner.runtime, tasks, order.models, split)[1]
-            known = Wishes(
+            known = Constraints(
                 split=named, lane=order.lane, retries=order.retries, elsewhere=order.elsewhere
             )
             self._known = (run.spec, known)
         return known
 
     async def _demand(
-        self, run: RunRow, one: Waiting, offers: Sequence[Offer], wishes: Wishes
+        self, run: RunRow, one: Waiting, offers: Sequence[Offer], constraints: Constraints
     ) -> Demand:
         """What nobody was asked for yet; who is to be asked may be fixed."""
         if one.provider is not None:
-            chosen = self._open(allowed(offers, _asked(one), wishes))
+            chosen = self._open(allowed(offers, _asked(one), constraints))
             return Demand(one.task, one.count, Split(), tuple(chosen))
-        split = wishes.split
+        split = constraints.split
         if split.mode == "parts":
             split = await self._reduced(run, split, one)
         # For all of everybody, the items themselves say whom.
@@ -299,8 +299,8 @@ class Sharing:
         return Split("parts", tuple(part for part in parts if part.amount != 0))
 
 
-def _asked(one: Waiting) -> Asked:
-    return Asked(
+def _asked(one: Waiting) -> AskedItems:
+    return AskedItems(
         task=one.task,
         provider=one.provider or "",
         model=one.model or "",

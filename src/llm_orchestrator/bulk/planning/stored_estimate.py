@@ -1,4 +1,4 @@
-"""What is expected of a run: made once from a sample of its input, kept in its row."""
+"""The estimate of a run, made once from a sample of its input and kept in its row."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from llm_orchestrator.bulk.planning.estimate import BulkEstimate, estimate
-from llm_orchestrator.bulk.planning.estimating import history
+from llm_orchestrator.bulk.planning.forecast import history
 from llm_orchestrator.bulk.planning.offers import offers
 from llm_orchestrator.bulk.planning.pace import pace_of
 from llm_orchestrator.bulk.planning.plan import BulkPlan, Offer
@@ -21,14 +21,14 @@ from llm_orchestrator.store.bulk_history import EstimateRow
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
-class Foresight(msgspec.Struct, frozen=True):
+class StoredEstimate(msgspec.Struct, frozen=True):
     """The estimate for people, and what the planner chooses from."""
 
     told: dict[str, Any] = {}
     offers: tuple[Offer, ...] = ()
 
 
-def foresee(
+def make(
     runtime: Runtime,
     store: BulkStore,
     tasks: Sequence[Task],
@@ -51,22 +51,24 @@ def foresee(
     return found, made
 
 
-def encode(found: BulkEstimate, made: Sequence[Offer]) -> str:
+def encode(told: Mapping[str, Any], made: Sequence[Offer]) -> str:
     """For the run's row."""
-    return _encode({"told": found.as_dict(), "offers": made}).decode()
+    return _encode({"told": told, "offers": made}).decode()
 
 
-def decode(text: str | None) -> Foresight:
+def decode(text: str | None) -> StoredEstimate:
     """From the run's row."""
-    return Foresight() if text is None else msgspec.json.decode(text, type=Foresight)
+    return StoredEstimate() if text is None else msgspec.json.decode(text, type=StoredEstimate)
 
 
-def told(text: str | None) -> dict[str, Any] | None:
+def shown(text: str | None) -> dict[str, Any] | None:
     """The estimate alone."""
     return None if text is None else decode(text).told
 
 
-def timely(made: Sequence[Offer], store: BulkStore) -> tuple[tuple[Offer, ...], Turnarounds]:
+def with_turnarounds(
+    made: Sequence[Offer], store: BulkStore
+) -> tuple[tuple[Offer, ...], Turnarounds]:
     """The offers with what is known by now of how long batches take; blocks."""
     names = {one.provider for one in made}
     known = Turnarounds({name: store.wait(store.history.turnarounds, name) for name in names})

@@ -23,7 +23,7 @@ from llm_orchestrator.types.provider import Candidate
 from llm_orchestrator.types.request import Request
 
 
-class Order(msgspec.Struct, frozen=True, kw_only=True):
+class Assignment(msgspec.Struct, frozen=True, kw_only=True):
     """Items of a task that go one way: the next ``count`` of those that wait; ``None``: all."""
 
     task: Task
@@ -42,7 +42,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     """Why they cannot be asked at all."""
 
 
-class Making:
+class UnitMaker:
     """Makes units of one run. All of it blocks; it is for a thread."""
 
     def __init__(self, store: BulkStore, run_id: str, *, folder: Path, now: int) -> None:
@@ -51,19 +51,23 @@ class Making:
         self._folder = folder
         self._now = now
 
-    def make(self, order: Order) -> int:
+    def make(self, assignment: Assignment) -> int:
         """Make the units, and put them into the store; returns how many items are in them."""
-        rows: Iterator[ItemRow] = islice(self._waiting(order), order.count)
-        if order.refusal is not None or (order.past is not None and order.past.cut_at is not None):
-            rows = self._hopeful(order, rows)
-        return self._batches(order, rows) if order.lane == "batch" else self._chunks(order, rows)
+        rows: Iterator[ItemRow] = islice(self._waiting(assignment), assignment.count)
+        past = assignment.past
+        if assignment.refusal is not None or (past is not None and past.cut_at is not None):
+            rows = self._without_refused(assignment, rows)
+        make = self._batches if assignment.lane == "batch" else self._chunks
+        return make(assignment, rows)
 
-    def _hopeful(self, order: Order, rows: Iterator[ItemRow]) -> Iterator[ItemRow]:
+    def _without_refused(
+        self, assignment: Assignment, rows: Iterator[ItemRow]
+    ) -> Iterator[ItemRow]:
         """Those of cut answers whose limit is not the row's own; the others are refused."""
         for row in rows:
-            text = order.refusal
+            text = assignment.refusal
             if text is None:
-                asked, _ = order.task.form(msgspec.json.decode(row.row))
+                asked, _ = assignment.task.form(msgspec.json.decode(row.row))
                 own = asked.max_tokens if isinstance(asked, Request) else None
                 text = None if own is None else cutting.told(own)
             if text is None:
@@ -72,29 +76,29 @@ class Making:
                 outcome = Outcome(row.item_no, ItemState.FAILED, error=text)
                 self._store.wait(self._store.items.refuse, self._run_id, [outcome])
 
-    def _batches(self, order: Order, rows: Iterator[ItemRow]) -> int:
+    def _batches(self, assignment: Assignment, rows: Iterator[ItemRow]) -> int:
         plan = building.Plan(
             run_id=self._run_id,
-            task=order.task.name,
-            target=order.target,
+            task=assignment.task.name,
+            target=assignment.target,
             folder=self._folder,
             created_at=self._now,
-            most_items=order.most_items,
-            most_pico=order.most_pico,
-            hours=order.hours,
-            round=0 if order.past is None else order.past.round,
-            embeds=order.task.kind == "embedding",
-            max_tokens=order.max_tokens,
+            most_items=assignment.most_items,
+            most_pico=assignment.most_pico,
+            hours=assignment.hours,
+            round=0 if assignment.past is None else assignment.past.round,
+            embeds=assignment.task.kind == "embedding",
+            max_tokens=assignment.max_tokens,
         )
         made = 0
-        task = cutting.cut(order.task, order.max_tokens)
+        task = cutting.cut(assignment.task, assignment.max_tokens)
         for built in building.build(plan, self._asked(task, rows)):
             self._refuse(built.rejects)
             if built.unit is not None:
                 if not self._store.wait(self._store.units.add, built.unit, built.numbers):
                     building.discard(plan, built)  # another process has some of them
             elif built.numbers:  # too few for a batch
-                self._chunk(order, list(built.numbers))
+                self._chunk(assignment, list(built.numbers))
             made += len(built.numbers)
         return made
 
@@ -123,34 +127,34 @@ class Making:
                     raise StoreError(f"item {row.item_no} cannot be read again: {error}") from None
             after = rows[-1].item_no
 
-    def _chunks(self, order: Order, rows: Iterator[ItemRow]) -> int:
+    def _chunks(self, assignment: Assignment, rows: Iterator[ItemRow]) -> int:
         made = 0
-        size = min(chunks.CHUNK, order.most_items)
+        size = min(chunks.CHUNK, assignment.most_items)
         while chunk := [row.item_no for row in islice(rows, size)]:
-            self._chunk(order, chunk)
+            self._chunk(assignment, chunk)
             made += len(chunk)
         return made
 
-    def _chunk(self, order: Order, numbers: list[int]) -> None:
+    def _chunk(self, assignment: Assignment, numbers: list[int]) -> None:
         unit = chunks.unit_of(
             self._run_id,
-            order.task.name,
-            order.target,
+            assignment.task.name,
+            assignment.target,
             len(numbers),
-            round=0 if order.past is None else order.past.round,
+            round=0 if assignment.past is None else assignment.past.round,
             now=self._now,
-            max_tokens=order.max_tokens,
+            max_tokens=assignment.max_tokens,
         )
         self._store.wait(self._store.units.add, unit, numbers)
 
-    def _waiting(self, order: Order) -> Iterator[ItemRow]:
+    def _waiting(self, assignment: Assignment) -> Iterator[ItemRow]:
         after = -1
         while rows := self._store.wait(
             self._store.items.page,
             self._run_id,
             states=(ItemState.WAITING,),
-            task=order.task.name,
-            past=order.past,
+            task=assignment.task.name,
+            past=assignment.past,
             after=after,
         ):
             yield from rows

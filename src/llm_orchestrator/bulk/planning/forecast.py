@@ -83,7 +83,7 @@ def forecast(
     return Forecast(estimate=found, plan=made)
 
 
-def told(runtime: Runtime, source: Source, options: ForecastOptions) -> Forecast:
+def forecast_by_options(runtime: Runtime, source: Source, options: ForecastOptions) -> Forecast:
     """The same from the options of the public verbs."""
     check_names(options, ForecastOptions)
     given = options.get("task")

@@ -1,4 +1,4 @@
-"""How a batch of queued jobs, or one of its jobs, stands, as data."""
+"""The status of a batch of queued jobs, or of one of its jobs, as data."""
 
 from collections.abc import Iterator
 from typing import Any
