@@ -92,8 +92,6 @@ def _kinds() -> dict[str, Fault]:
         Fault("error-body", "content"),
         Fault("empty", "content"),
         Fault("filtered", "content", after=8),
-    ]
-    batches = [
         Fault("lost-reply", "batch"),
         Fault("lost-reply-reset", "batch"),
         Fault("error-after-accept", "batch", status=500),
@@ -111,7 +109,7 @@ def _kinds() -> dict[str, Fault]:
         Fault("doubled-list", "list"),
         Fault("oldest-first", "list"),
     ]
-    return statuses | {fault.name: fault for fault in [*others, *batches]}
+    return statuses | {fault.name: fault for fault in others}
 
 
 KINDS: Final = _kinds()
