@@ -21,7 +21,7 @@ from typing import Any
 from llm_orchestrator import AsyncLLMOrchestrator
 from llm_orchestrator.pipeline.attempt import Call
 from llm_orchestrator.pipeline.cache import Cache
-from llm_orchestrator.pipeline.wish import Wish
+from llm_orchestrator.pipeline.cache_policy import CachePolicy
 from llm_orchestrator.store.cache import CacheStore
 from llm_orchestrator.store.cache_memory import Memory
 from llm_orchestrator.store.cache_redis import RedisShelf
@@ -72,7 +72,7 @@ def calls(count: int) -> list[Call]:
         text = f"{os.urandom(4).hex()} {next(_numbers)} {PROMPT}"
         request = Request(messages=(Message("system", "Be kind."), Message("user", text)))
         call = Call(request, session_id="ses_1")
-        call.wish = Wish(request, TARGETS, 3600.0)
+        call.cache_policy = CachePolicy(request, TARGETS, 3600.0)
         made.append(call)
     return made
 
@@ -107,7 +107,7 @@ async def whole_hit() -> float:
         request = Request(messages=(Message("user", PROMPT),))
         targets = llm._runtime.candidates.of(None, None)  # noqa: SLF001 - the same
         call = Call(request, session_id="ses_1")
-        call.wish = Wish(request, targets, 3600.0, ("fallback",))
+        call.cache_policy = CachePolicy(request, targets, 3600.0, ("fallback",))
         await cache.answer(call, model)
         assert (await llm.send_request(messages)).cached
         start = time.process_time()

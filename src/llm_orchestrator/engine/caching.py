@@ -8,7 +8,7 @@ from llm_orchestrator.engine.options import CacheOptions, CallOptions, EmbedOpti
 from llm_orchestrator.engine.routes import Route
 from llm_orchestrator.engine.runtime import Runtime
 from llm_orchestrator.errors import InvalidRequestError
-from llm_orchestrator.pipeline.wish import Wish
+from llm_orchestrator.pipeline.cache_policy import CachePolicy
 from llm_orchestrator.types.provider import Candidate
 from llm_orchestrator.types.request import Request
 
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 _NAMES = frozenset(EmbedOptions.__annotations__)
 
 
-def wish(runtime: Runtime, options: CallOptions, composed: Composed, route: Route) -> Wish | None:
+def policy(
+    runtime: Runtime, options: CallOptions, composed: Composed, route: Route
+) -> CachePolicy | None:
     """How the call's answer may come from the cache and be kept; ``None``: not at all.
 
     Raises `InvalidRequestError` for options that cannot be.
@@ -28,7 +30,7 @@ def wish(runtime: Runtime, options: CallOptions, composed: Composed, route: Rout
     if asked is None:
         return None
     ttl, tenant, refresh = asked
-    return Wish(
+    return CachePolicy(
         composed.request,
         _candidates(route),
         ttl,
@@ -39,10 +41,10 @@ def wish(runtime: Runtime, options: CallOptions, composed: Composed, route: Rout
     )
 
 
-def wish_for_texts(
+def policy_for_texts(
     runtime: Runtime, options: EmbedOptions, request: Request, target: tuple[Candidate, ...]
-) -> Wish | None:
-    """`wish` for a call that wants vectors, which are kept text by text."""
+) -> CachePolicy | None:
+    """`policy` for a call that wants vectors, which are kept text by text."""
     for name in options:
         if name not in _NAMES:
             known = ", ".join(EmbedOptions.__annotations__)
@@ -51,7 +53,7 @@ def wish_for_texts(
     if asked is None:
         return None
     ttl, tenant, refresh = asked
-    return Wish(request, target, ttl, (), tenant, refresh=refresh)
+    return CachePolicy(request, target, ttl, (), tenant, refresh=refresh)
 
 
 def _asked(

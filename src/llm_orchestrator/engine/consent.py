@@ -20,14 +20,14 @@ def consent(runtime: Runtime, request: Request, route: Route, threshold: Pico) -
         return None
     from llm_orchestrator.engine.planning import plan  # reads vocabularies: only for the few
     from llm_orchestrator.pipeline.cache_key import Keys
-    from llm_orchestrator.pipeline.wish import Wish
+    from llm_orchestrator.pipeline.cache_policy import CachePolicy
     from llm_orchestrator.types.money import from_usd
 
     most = plan(runtime, request, route).most_cost
     first = route.candidates[0]
-    wish = Wish(request, route.candidates, 0.0, (route.strategy,), request.user or "")
+    policy = CachePolicy(request, route.candidates, 0.0, (route.strategy,), request.user or "")
     return Consent(
-        Keys().of(wish),
+        Keys().of(policy),
         likely,
         None if most is None else from_usd(most),
         first.provider.name,

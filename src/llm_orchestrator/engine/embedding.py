@@ -25,7 +25,7 @@ from llm_orchestrator.types.provider import Candidate
 from llm_orchestrator.types.reply import Reply, Response
 
 if TYPE_CHECKING:
-    from llm_orchestrator.pipeline.vectors import Drawer
+    from llm_orchestrator.pipeline.vectors import CachedVectors
 
 
 class Embeddings(msgspec.Struct, frozen=True):
@@ -77,17 +77,19 @@ def _check_target(call: Call, target: Candidate) -> None:
         )
 
 
-async def _drawer(
+async def _cached_vectors(
     runtime: Runtime, call: Call, target: Candidate, texts: Sequence[str], dimensions: int | None
-) -> "Drawer | None":
+) -> "CachedVectors | None":
     """What is kept of the texts, where the call wants that."""
-    if call.wish is None or runtime.cache is None:
+    if call.cache_policy is None or runtime.cache is None:
         return None
-    from llm_orchestrator.pipeline.vectors import Drawer  # only who keeps vectors pays for it
+    from llm_orchestrator.pipeline.vectors import (
+        CachedVectors,  # only who keeps vectors pays for it
+    )
 
-    drawer = Drawer(runtime.cache, call.wish, target, texts, dimensions)
-    await drawer.look()
-    return drawer
+    cached = CachedVectors(runtime.cache, call.cache_policy, target, texts, dimensions)
+    await cached.look()
+    return cached
 
 
 async def embed(
@@ -99,11 +101,11 @@ async def embed(
     runtime.under_way.add(call)
     try:
         _check_target(call, rescue.current)
-        drawer = await _drawer(runtime, call, rescue.current, texts, dimensions)
-        if drawer is not None:
-            texts = drawer.missing
+        cached = await _cached_vectors(runtime, call, rescue.current, texts, dimensions)
+        if cached is not None:
+            texts = cached.missing
             if not texts:
-                return Embeddings(drawer.vectors, runtime.hit(call, drawer.reply(), None))
+                return Embeddings(cached.vectors, runtime.hit(call, cached.reply(), None))
         vectors: list[list[float]] = []
         while True:
             target = await runtime.ready(rescue.current)
@@ -130,12 +132,12 @@ async def embed(
             else:
                 rescue.answered()
                 vectors += found
-                if drawer is not None:
-                    drawer.keep(part, found, call.attempts[-1].cost)
+                if cached is not None:
+                    cached.keep(part, found, call.attempts[-1].cost)
                 if len(vectors) == len(texts):
-                    saved = None if drawer is None else drawer.saved
+                    saved = None if cached is None else cached.saved
                     reply = runtime.reply(call, response, saved_pico=saved)
-                    whole = map(tuple, vectors) if drawer is None else drawer.vectors
+                    whole = map(tuple, vectors) if cached is None else cached.vectors
                     return Embeddings(tuple(whole), reply)
     except BaseException as error:
         advise_how(

@@ -25,13 +25,13 @@ _LONG = {"long-context": 100_000, "ultra-long-context": 500_000}
 """The least context in tokens that a word asks for."""
 
 
-class Wish(msgspec.Struct, frozen=True):
+class Capabilities(msgspec.Struct, frozen=True):
     """What a call needs of its model beside what its request shows."""
 
     words: tuple[str, ...] = ()
 
     @classmethod
-    def read(cls, capability: str | Sequence[str] | None) -> "Wish":
+    def read(cls, capability: str | Sequence[str] | None) -> "Capabilities":
         """From the option; raises `InvalidRequestError` for a word that nobody knows."""
         if capability is None:
             return cls()
@@ -66,7 +66,7 @@ def fitting(
     runtime: Runtime,
     request: Request,
     pool: Pool,
-    wish: Wish,
+    capabilities: Capabilities,
     *,
     cap: Pico | None,
     keep_dear: bool = False,
@@ -81,7 +81,7 @@ def fitting(
     kept, skipped = [], list(pool.skipped)
     dear: list[tuple[Pico, Candidate]] = []
     for candidate in pool.candidates:
-        why = _why_not(runtime, request, candidate, required, wish)
+        why = _why_not(runtime, request, candidate, required, capabilities)
         if why is None:
             why, least = _too_dear(request, candidate, cap)
             if least is not None:
@@ -104,12 +104,12 @@ def _why_not(
     request: Request,
     candidate: Candidate,
     required: Iterable[Ability],
-    wish: Wish,
+    capabilities: Capabilities,
 ) -> str | None:
     model = candidate.model
     if unable := sorted(word for word in required if not candidate.can(word)):
         return f"it cannot do {', '.join(unable)}"
-    if lacking := [word for word in wish.words if not _grants(candidate, word)]:
+    if lacking := [word for word in capabilities.words if not _grants(candidate, word)]:
         return f"it does not offer {', '.join(lacking)}"
     if model.context is not None:
         size = guess_input(request, model)

@@ -96,7 +96,7 @@ def prepare(
     call.priority = priority
     if learned is not None and runtime.skills is not None:
         call.features = learned.written()
-    call.wish = caching.wish(runtime, options, composed, found)
+    call.cache_policy = caching.policy(runtime, options, composed, found)
     if (threshold := runtime.config.auto_approve_threshold_usd) is not None:
         call.consent = consent(runtime, request, found, from_usd(threshold))
     if found.reason and found.seek is None:
@@ -126,5 +126,5 @@ def prepare_embedding(runtime: Runtime, who: Who, options: EmbedOptions) -> tupl
         tags=labels.tags(who.tags),
     )
     call.priority = read_priority(options.get("priority"))
-    call.wish = caching.wish_for_texts(runtime, options, call.request, target)
+    call.cache_policy = caching.policy_for_texts(runtime, options, call.request, target)
     return call, Rescue(target, runtime.config.retry, runtime.breaker)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from llm_orchestrator.engine import pool as pools
-from llm_orchestrator.engine.fitting import Wish, fitting
+from llm_orchestrator.engine.fitting import Capabilities, fitting
 from llm_orchestrator.engine.offers import offers
 from llm_orchestrator.engine.options import RouteOptions
 from llm_orchestrator.engine.pool import Pool, Skipped
@@ -70,10 +70,10 @@ def route(runtime: Runtime, request: Request, wanted: Wanted) -> Route:
     from llm_orchestrator.engine import strategies  # many rooms, for those who use one
 
     made = strategies.find(runtime, name, wanted.options, wanted.lesson)
-    wish = Wish.read(wanted.options.get("capability"))
+    capabilities = Capabilities.read(wanted.options.get("capability"))
     members = _members(runtime, name, wanted)
     found = _fitting(
-        runtime, request, wanted, wish, members, in_turn=name in ("fallback", "scored")
+        runtime, request, wanted, capabilities, members, in_turn=name in ("fallback", "scored")
     )
     offered = offers(runtime, request, found.candidates, lesson=wanted.lesson)
     if isinstance(made, strategies.Seeker):
@@ -139,7 +139,7 @@ def _plain(runtime: Runtime, request: Request, wanted: Wanted) -> Route:
     if grouped is None:
         return Route(candidates=runtime.candidates.of(wanted.provider, wanted.model))
     members, weights = grouped
-    found = fitting(runtime, request, members, Wish(), cap=wanted.cap)
+    found = fitting(runtime, request, members, Capabilities(), cap=wanted.cap)
     drawn = order.weighted()(offers(runtime, request, found.candidates, weights=weights))
     return Route(
         candidates=tuple(one.candidate for one in drawn.offers),
@@ -166,13 +166,13 @@ def _fitting(
     runtime: Runtime,
     request: Request,
     wanted: Wanted,
-    wish: Wish,
+    capabilities: Capabilities,
     members: Pool,
     *,
     in_turn: bool,
 ) -> Pool:
     try:
-        return fitting(runtime, request, members, wish, cap=wanted.cap, keep_dear=in_turn)
+        return fitting(runtime, request, members, capabilities, cap=wanted.cap, keep_dear=in_turn)
     except UnsupportedError:
         if wanted.chain is not None or runtime.config.routing.models:
             raise
@@ -180,7 +180,7 @@ def _fitting(
         wider = pools.catalogue(runtime, provider=wanted.provider)
         if not wider.candidates:
             raise
-        return fitting(runtime, request, wider, wish, cap=wanted.cap)
+        return fitting(runtime, request, wider, capabilities, cap=wanted.cap)
 
 
 def _sought(
@@ -214,7 +214,7 @@ def _sought(
 
 def _spare(runtime: Runtime, request: Request, wanted: Wanted, pool: Pool) -> tuple[Offer, ...]:
     try:
-        found = fitting(runtime, request, pool, Wish(), cap=wanted.cap)
+        found = fitting(runtime, request, pool, Capabilities(), cap=wanted.cap)
     except (UnsupportedError, InvalidRequestError):
         return ()
     made = offers(runtime, request, found.candidates, spare=True, lesson=wanted.lesson)

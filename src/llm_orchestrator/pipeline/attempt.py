@@ -28,7 +28,7 @@ from llm_orchestrator.types.request import Part, Reasoning, Request, Text, ToolC
 from llm_orchestrator.types.usage import Usage
 
 if TYPE_CHECKING:
-    from llm_orchestrator.pipeline.wish import Wish
+    from llm_orchestrator.pipeline.cache_policy import CachePolicy
     from llm_orchestrator.types.approval import Consent
 
 
@@ -38,6 +38,7 @@ class Call:
     __slots__ = (
         "attempts",
         "began",
+        "cache_policy",
         "cap",
         "category",
         "consent",
@@ -56,7 +57,6 @@ class Call:
         "tags",
         "user_id",
         "went_out",
-        "wish",
     )
 
     def __init__(
@@ -83,7 +83,7 @@ class Call:
         """The most that it may cost: it must not go out when its hold cannot be written."""
         self.routing: str | None = None
         """Who was to be asked and why, as JSON text, for the ledger."""
-        self.wish: Wish | None = None
+        self.cache_policy: CachePolicy | None = None
         """How its answer may come from the cache and be kept; ``None``: not at all."""
         self.priority = NORMAL
         """Who goes first where a rate limit makes calls wait: 10 first, 1 last."""

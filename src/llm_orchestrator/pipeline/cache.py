@@ -11,11 +11,11 @@ from typing import Any, Protocol
 from llm_orchestrator.errors import OrchestratorError
 from llm_orchestrator.pipeline.attempt import Call
 from llm_orchestrator.pipeline.cache_key import Keys
+from llm_orchestrator.pipeline.cache_policy import CachePolicy
+from llm_orchestrator.pipeline.cached_reply import lifetime, pack, unpack
 from llm_orchestrator.pipeline.flights import Flights, Lead
-from llm_orchestrator.pipeline.kept import lifetime, pack, unpack
 from llm_orchestrator.pipeline.outer import Answering, Batches, Streaming
 from llm_orchestrator.pipeline.replies import pieces
-from llm_orchestrator.pipeline.wish import Wish
 from llm_orchestrator.store.cache import CacheStore
 from llm_orchestrator.store.cache_memory import Memory
 from llm_orchestrator.store.cache_rows import CacheRow, Found
@@ -68,17 +68,17 @@ class Cache:
 
     async def answer(self, call: Call, inner: Answering) -> Reply:
         """The reply, kept or new."""
-        wish = call.wish
-        key = None if wish is None else self._key(wish)
-        if wish is None or key is None:
+        policy = call.cache_policy
+        key = None if policy is None else self._key(policy)
+        if policy is None or key is None:
             return await inner()
         lead = None
-        if not wish.refresh:
-            if (known := self._remembered(call, wish, key)) is not None:
+        if not policy.refresh:
+            if (known := self._remembered(call, policy, key)) is not None:
                 return known
             lead = self._flights.lead(key)
             if lead is None or self.store is not None:
-                turn = await self._turn(call, wish, key, lead)
+                turn = await self._turn(call, policy, key, lead)
                 if isinstance(turn, Reply):
                     return turn
                 lead = turn
@@ -89,20 +89,20 @@ class Cache:
             if lead is not None:
                 self._flights.lost(lead, failed=isinstance(error, OrchestratorError))
             raise
-        self._keep(key, wish, reply, notices, lead)
+        self._keep(key, policy, reply, notices, lead)
         return reply
 
     async def stream(self, call: Call, inner: Streaming) -> Batches:
         """The events of the reply, kept or new."""
-        wish = call.wish
-        key = None if wish is None else self._key(wish)
+        policy = call.cache_policy
+        key = None if policy is None else self._key(policy)
         lead = None
-        if wish is not None and key is not None and not wish.refresh:
+        if policy is not None and key is not None and not policy.refresh:
             call.begin()
-            known = self._remembered(call, wish, key)
+            known = self._remembered(call, policy, key)
             if known is None:
                 lead = self._flights.lead(key)
-                turn = await self._turn(call, wish, key, lead)
+                turn = await self._turn(call, policy, key, lead)
                 known = turn if isinstance(turn, Reply) else None
                 lead = None if isinstance(turn, Reply) else turn
             if known is not None:
@@ -113,8 +113,8 @@ class Cache:
             async with aclosing(inner()) as batches:
                 async for batch in batches:
                     last = batch[-1]
-                    if type(last) is EndEvent and wish is not None and key is not None:
-                        self._keep(key, wish, last.reply, notices, lead)
+                    if type(last) is EndEvent and policy is not None and key is not None:
+                        self._keep(key, policy, last.reply, notices, lead)
                     if lead is None:
                         yield batch
                         continue
@@ -129,19 +129,19 @@ class Cache:
         if lead is not None:
             self._flights.lost(lead, failed=True)  # unless it has landed
 
-    def _key(self, wish: Wish) -> str | None:
+    def _key(self, policy: CachePolicy) -> str | None:
         try:
-            return self.keys.of(wish)
+            return self.keys.of(policy)
         except (TypeError, ValueError, RecursionError):
             return None  # it cannot be sent either, and that is told there
 
-    def _remembered(self, call: Call, wish: Wish, key: str) -> Reply | None:
+    def _remembered(self, call: Call, policy: CachePolicy, key: str) -> Reply | None:
         """The reply that is in memory."""
         found = self.memory.get(key, int(self._clock() * 1e6))
-        return None if found is None else self._given(call, wish, key, found)
+        return None if found is None else self._given(call, policy, key, found)
 
     async def _turn(
-        self, call: Call, wish: Wish, key: str, lead: Lead | None
+        self, call: Call, policy: CachePolicy, key: str, lead: Lead | None
     ) -> Reply | Lead | None:
         """The reply that is there or comes; or whether to ask for those who wait as well."""
         found: Found | None = None
@@ -156,7 +156,7 @@ class Cache:
                 found = await self.store.find(key)
             if found is None:
                 return lead
-            reply = self._given(call, wish, key, found)
+            reply = self._given(call, policy, key, found)
             if reply is None:
                 return lead
             if lead is not None:
@@ -170,17 +170,17 @@ class Cache:
             raise
         return reply
 
-    def _given(self, call: Call, wish: Wish, key: str, found: Found) -> Reply | None:
+    def _given(self, call: Call, policy: CachePolicy, key: str, found: Found) -> Reply | None:
         """The reply of a kept answer; ``None`` when it is too old, or not what was asked for."""
-        if not found.counts(int(self._clock() * 1e6), wish.ttl):
+        if not found.counts(int(self._clock() * 1e6), policy.ttl):
             return None
         kept = unpack(found.body)
         if kept is None:
             return None
         parsed: Any = None
-        if wish.parse is not None and kept.finish_reason != "tool_calls":
+        if policy.parse is not None and kept.finish_reason != "tool_calls":
             try:
-                parsed = wish.parse(kept.content)
+                parsed = policy.parse(kept.content)
             except OrchestratorError:
                 return None  # another type with the same schema
         if self.store is not None:
@@ -188,14 +188,19 @@ class Cache:
         return self._books.hit(call, kept, parsed)
 
     def _keep(
-        self, key: str, wish: Wish, reply: Reply, notices: frozenset[str], lead: Lead | None
+        self,
+        key: str,
+        policy: CachePolicy,
+        reply: Reply,
+        notices: frozenset[str],
+        lead: Lead | None,
     ) -> None:
         """Keep the answer, if it is one to keep, and give it to those who wait."""
         found = None
         try:
-            seconds = lifetime(reply, wish.ttl, keep_cut=self._keep_cut)
+            seconds = lifetime(reply, policy.ttl, keep_cut=self._keep_cut)
             if seconds > 0:
-                found = self._packed(key, wish, reply, notices, seconds)
+                found = self._packed(key, policy, reply, notices, seconds)
         except Exception as error:  # noqa: BLE001 - the answer is paid for, and is given
             if not self._told:
                 self._told = True
@@ -208,11 +213,11 @@ class Cache:
             self._flights.landed(lead, found)
 
     def _packed(
-        self, key: str, wish: Wish, reply: Reply, notices: frozenset[str], seconds: float
+        self, key: str, policy: CachePolicy, reply: Reply, notices: frozenset[str], seconds: float
     ) -> Found:
         body = pack(reply, notices)
         return self.put(
-            key, body, seconds, wish.tenant, reply.provider, reply.model, reply.cost_pico
+            key, body, seconds, policy.tenant, reply.provider, reply.model, reply.cost_pico
         )
 
     def put(

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from llm_orchestrator.pipeline.wish import Wish
+from llm_orchestrator.pipeline.cache_policy import CachePolicy
 from llm_orchestrator.providers.table import TABLE
 from llm_orchestrator.types.provider import Candidate, Provider
 from llm_orchestrator.types.request import Request
@@ -32,15 +32,15 @@ class Keys:
         self._names: dict[int, tuple[Candidate, str]] = {}
         self._lists: dict[int, tuple[tuple[Candidate, ...], list[str]]] = {}
 
-    def of(self, wish: Wish) -> str:
+    def of(self, policy: CachePolicy) -> str:
         """The key of what is asked, of whom, how and for whom.
 
         Not in it: whether the answer is streamed, and the ``user`` that providers are told, who
         counts as a tenant or not at all. Raises what encoding JSON raises.
         """
-        known = self._lists.get(id(wish.candidates))
-        names = self._list(wish.candidates) if known is None else known[1]
-        what = (ENCODING, wish.tenant, wish.options, names, plain(wish.request))
+        known = self._lists.get(id(policy.candidates))
+        names = self._list(policy.candidates) if known is None else known[1]
+        what = (ENCODING, policy.tenant, policy.options, names, plain(policy.request))
         return blake2b(_encode(what), digest_size=_DIGEST).hexdigest()
 
     def of_text(self, text: str, target: Candidate, dimensions: int | None, tenant: str) -> str:

@@ -15,7 +15,7 @@ from llm_orchestrator.types.usage import Usage
 
 if TYPE_CHECKING:
     from llm_orchestrator.pipeline.cache import Cache
-    from llm_orchestrator.pipeline.wish import Wish
+    from llm_orchestrator.pipeline.cache_policy import CachePolicy
 
 
 class Vector(msgspec.Struct, frozen=True, gc=False):
@@ -36,24 +36,25 @@ _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Vector).decode
 
 
-class Drawer:
+class CachedVectors:
     """The texts of one call, with the vectors that are there and those that come."""
 
     def __init__(
         self,
         cache: "Cache",
-        wish: "Wish",
+        policy: "CachePolicy",
         target: Candidate,
         texts: Sequence[str],
         dimensions: int | None,
     ) -> None:
         self._cache = cache
-        self._wish = wish
+        self._policy = policy
         self._target = target
         self._texts = texts
         self._times = Counter(texts)
         self._keys = {
-            text: cache.keys.of_text(text, target, dimensions, wish.tenant) for text in self._times
+            text: cache.keys.of_text(text, target, dimensions, policy.tenant)
+            for text in self._times
         }
         self._found: dict[str, tuple[float, ...]] = {}
         self.saved: Pico | None = None
@@ -61,10 +62,10 @@ class Drawer:
 
     async def look(self) -> None:
         """Take out what is there."""
-        if self._wish.refresh:
+        if self._policy.refresh:
             return
         keys = self._keys.values()
-        bodies = await asyncio.gather(*(self._cache.look(key, self._wish.ttl) for key in keys))
+        bodies = await asyncio.gather(*(self._cache.look(key, self._policy.ttl) for key in keys))
         for text, body in zip(self._keys, bodies, strict=True):
             vector = None if body is None else _read(body)
             if vector is not None:
@@ -86,8 +87,10 @@ class Drawer:
             self._found[text] = tuple(numbers)
             part = None if cost is None else cost * len(text) // whole
             body = _encode(Vector(struct.pack(f"<{len(numbers)}d", *numbers), part))
-            key, wish, row = self._keys[text], self._wish, self._target
-            self._cache.put(key, body, wish.ttl, wish.tenant, row.provider.name, row.model.id, part)
+            key, policy, row = self._keys[text], self._policy, self._target
+            self._cache.put(
+                key, body, policy.ttl, policy.tenant, row.provider.name, row.model.id, part
+            )
 
     @property
     def vectors(self) -> tuple[tuple[float, ...], ...]:

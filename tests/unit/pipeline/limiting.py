@@ -81,4 +81,4 @@ async def in_line(task: "asyncio.Task[Any]") -> None:
 
 def serve(limiter: Limiter) -> None:
     for line in limiter.lines:
-        limiter.keeper.serve(line.desk)
+        limiter.keeper.serve(line.queue)

@@ -14,7 +14,7 @@ import pytest
 from llm_orchestrator.errors import OutputError, OverloadedError
 from llm_orchestrator.pipeline.attempt import Call
 from llm_orchestrator.pipeline.cache import Cache
-from llm_orchestrator.pipeline.wish import Wish
+from llm_orchestrator.pipeline.cache_policy import CachePolicy
 from llm_orchestrator.store.cache_memory import Memory
 from llm_orchestrator.types.events import EndEvent, StartEvent, StreamEvent, TextDelta
 from llm_orchestrator.types.model import Model
@@ -47,11 +47,11 @@ class World:
         call.done = True
         self.failures.append(error)
 
-    def call(self, text: str = "Hello", *, wish: bool = True, **more: Any) -> Call:
+    def call(self, text: str = "Hello", *, policy: bool = True, **more: Any) -> Call:
         request = Request(messages=(Message("user", text),))
         call = Call(request, session_id="ses_1")
-        if wish:
-            call.wish = Wish(request, (TARGET,), more.pop("ttl", 100.0), **more)
+        if policy:
+            call.cache_policy = CachePolicy(request, (TARGET,), more.pop("ttl", 100.0), **more)
         return call
 
     async def model(self) -> Reply:
@@ -98,9 +98,9 @@ async def test_an_answer_is_made_once() -> None:
 
 async def test_who_does_not_wish_it_gets_none_and_leaves_none() -> None:
     world = World()
-    await world.ask(wish=False)
+    await world.ask(policy=False)
     await world.ask()
-    await world.ask(wish=False)
+    await world.ask(policy=False)
     assert world.asked == 3
 
 
@@ -169,7 +169,7 @@ async def test_what_json_cannot_hold_is_passed_on() -> None:
     world = World()
     request = Request(messages=(Message("user", "a"),), extra={"odd": object()})
     call = Call(request, session_id="ses_1")
-    call.wish = Wish(request, (TARGET,), 100.0)
+    call.cache_policy = CachePolicy(request, (TARGET,), 100.0)
     assert not (await world.cache.answer(call, world.model)).cached
 
 

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from llm_orchestrator.pipeline.cache_key import Keys, plain
-from llm_orchestrator.pipeline.wish import Wish
+from llm_orchestrator.pipeline.cache_policy import CachePolicy
 from llm_orchestrator.types.model import Model
 from llm_orchestrator.types.provider import Candidate, Provider, Quirks
 from llm_orchestrator.types.request import (
@@ -55,7 +55,7 @@ NOT_ASKED = {"stream": True, "user": "ann"}
 
 
 def key(request: Request = REQUEST, *candidates: Candidate, **more: Any) -> str:
-    return Keys().of(Wish(request, candidates or (ONE,), 60.0, **more))
+    return Keys().of(CachePolicy(request, candidates or (ONE,), 60.0, **more))
 
 
 def changed(**changes: Any) -> Request:
@@ -165,7 +165,7 @@ def test_tenants_and_strategies_are_apart() -> None:
 
 def test_how_long_it_counts_and_how_it_is_read_do_not_matter() -> None:
     assert key(refresh=True, parse=str) == key()
-    assert Keys().of(Wish(REQUEST, (ONE,), 1.0)) == key()
+    assert Keys().of(CachePolicy(REQUEST, (ONE,), 1.0)) == key()
 
 
 def test_texts_are_apart_from_requests_and_from_each_other() -> None:
@@ -184,7 +184,7 @@ def test_texts_are_apart_from_requests_and_from_each_other() -> None:
 def test_a_candidate_made_anew_is_the_same_and_many_do_not_pile_up() -> None:
     keys = Keys()
     made = [
-        keys.of(Wish(REQUEST, (Candidate(msgspec.structs.replace(ROW), MODEL),), 60.0))
+        keys.of(CachePolicy(REQUEST, (Candidate(msgspec.structs.replace(ROW), MODEL),), 60.0))
         for _ in range(3000)
     ]
     assert set(made) == {key()}

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 from weakref import WeakSet
 
 from llm_orchestrator.errors import ClosedError, OrchestratorError, RateLimitError
-from llm_orchestrator.pipeline.limits.desk import Desk, Waiter
 from llm_orchestrator.pipeline.limits.gates import Gate, Need
 from llm_orchestrator.pipeline.limits.line import Line, Take
+from llm_orchestrator.pipeline.limits.queue import ProviderQueue, Waiter
 
 if TYPE_CHECKING:
     from llm_orchestrator.pipeline.limits.shared import Shared
@@ -30,14 +30,14 @@ _SOON_S = 0.001
 
 
 class Keeper:
-    """All desks, their clock, and the count that other processes share."""
+    """All queues, their clock, and the count that other processes share."""
 
     def __init__(
         self, clock: Callable[[], float] = monotonic, shared: "Shared | None" = None
     ) -> None:
         self.clock = clock
         self.shared = shared
-        self._desks: dict[str, Desk] = {}
+        self._queues: dict[str, ProviderQueue] = {}
         self._lines: list[Line] = []
         self._lock = threading.Lock()
         self._closed = False
@@ -53,10 +53,10 @@ class Keeper:
         learns: bool,
         daily: bool = False,
     ) -> Line:
-        """A new line at the desk of its provider."""
+        """A new line at the queue of its provider."""
         with self._lock:
-            desk = self._desks.setdefault(provider, Desk())
-            line = Line(desk, provider, model, name, gates, learns=learns, daily=daily)
+            queue = self._queues.setdefault(provider, ProviderQueue())
+            line = Line(queue, provider, model, name, gates, learns=learns, daily=daily)
             self._lines.append(line)
         return line
 
@@ -73,20 +73,20 @@ class Keeper:
                 if self._asks(line):
                     return None
                 share = self.shared.part(now)
-            if line.desk.waiting or line.blocked > now:
+            if line.queue.waiting or line.blocked > now:
                 return None
             line.blocked = 0.0
             if line.tickets:
                 line.take_back()
             if line.wait(need, now, share) and not (
-                line.desk.take_back() and not line.wait(need, now, share)
+                line.queue.take_back() and not line.wait(need, now, share)
             ):
                 return None
             take = line.take(need, now)
             if most_input and self.shared is None:
                 line.leave_tickets(most_input, now)
                 if line.tickets:
-                    line.desk.ticketed.add(line)
+                    line.queue.ticketed.add(line)
             return take
 
     async def wait(self, line: Line, need: Need, priority: int, longest: float) -> Take:
@@ -131,7 +131,7 @@ class Keeper:
             while not woken.wait(_pause(soonest, waiter.deadline - self.clock())):
                 if self.clock() >= waiter.deadline:
                     self._late(waiter)
-                soonest = self.serve(line.desk)
+                soonest = self.serve(line.queue)
         except BaseException:
             self._abandon(waiter)
             raise
@@ -161,8 +161,8 @@ class Keeper:
                 line.settle(take, used, seconds)
             if take.marks is not None and self.shared is not None:
                 self.shared.settle(take, used)
-            if line.desk.waiting:
-                self._serve(line.desk)
+            if line.queue.waiting:
+                self._serve(line.queue)
 
     def learn(
         self,
@@ -185,20 +185,20 @@ class Keeper:
                     self.shared.block(line, rest)
             elif ok:
                 line.answered()
-            self._serve(line.desk)
+            self._serve(line.queue)
 
-    def serve(self, desk: Desk) -> float:
+    def serve(self, queue: ProviderQueue) -> float:
         """Look who may go now that time has passed; the seconds until somebody else may."""
         with self._lock:
-            return self._serve(desk)
+            return self._serve(queue)
 
     def close(self) -> None:
         """Nobody goes any more; who waits is told so."""
         with self._lock:
             self._closed = True
-            for desk in self._desks.values():
-                for waiter in desk.everybody():
-                    desk.quit(waiter)
+            for queue in self._queues.values():
+                for waiter in queue.everybody():
+                    queue.quit(waiter)
                     waiter.wake(ClosedError("the orchestrator was closed; make a new one"))
 
     def view(self, lines: Iterable[Line]) -> "tuple[RateLimit, ...]":
@@ -206,20 +206,20 @@ class Keeper:
         from llm_orchestrator.pipeline.limits.view import view  # only who asks pays for it
 
         with self._lock:
-            for desk in self._desks.values():
-                desk.take_back()
+            for queue in self._queues.values():
+                queue.take_back()
             return view(lines, self.clock())
 
     def waiting(self) -> dict[str, int]:
         """How many wait, by provider."""
-        return {name: desk.waiting for name, desk in self._desks.items()}
+        return {name: queue.waiting for name, queue in self._queues.items()}
 
     def after_fork(self) -> None:
         """In a child: who waits, or is under way, is so in the parent."""
         self._lock = threading.Lock()
-        self._desks = {name: Desk() for name in self._desks}
+        self._queues = {name: ProviderQueue() for name in self._queues}
         for line in self._lines:
-            line.desk = self._desks[line.provider]
+            line.queue = self._queues[line.provider]
             line.alone()
 
     # ------------------------------------------------------------ inside; the lock is held below
@@ -230,12 +230,12 @@ class Keeper:
         with self._lock:
             if self._closed:
                 raise ClosedError("the orchestrator was closed; make a new one")
-            line.desk.take_back()
+            line.queue.take_back()
             expected = line.ahead(waiter.need, waiter.priority, waiter.since)
             if expected > waiter.deadline - waiter.since:
                 raise self._refused(line, waiter.need, expected)
-            line.desk.join(waiter)
-            soonest = self._serve(line.desk)
+            line.queue.join(waiter)
+            soonest = self._serve(line.queue)
             self._expire(waiter)
             return soonest
 
@@ -243,19 +243,19 @@ class Keeper:
         """Refuse who still stands in line when its time is over."""
         line = waiter.line
         if not waiter.gone and (late or self.clock() >= waiter.deadline):
-            line.desk.quit(waiter)
+            line.queue.quit(waiter)
             wait = line.ahead(waiter.need, waiter.priority, self.clock())
             waiter.end(self._refused(line, waiter.need, wait))
-            self._serve(line.desk)
+            self._serve(line.queue)
 
-    def _serve(self, desk: Desk) -> float:
-        if not desk.waiting:
+    def _serve(self, queue: ProviderQueue) -> float:
+        if not queue.waiting:
             return inf
         now = self.clock()
         share = 1.0 if self.shared is None else self.shared.part(now)
-        soonest = desk.serve(now, self._go, share)
+        soonest = queue.serve(now, self._go, share)
         if soonest < inf:
-            self._arm(desk, soonest + _SOON_S, now)
+            self._arm(queue, soonest + _SOON_S, now)
         return soonest
 
     def _go(self, waiter: Waiter) -> None:
@@ -289,8 +289,8 @@ class Keeper:
                 gate = next((one for one in line.gates if one.name == lacks), None)
                 waiter.end(_refusal(line, gate, wait))
             elif not waiter.ended:
-                line.desk.join(waiter)
-            self._serve(line.desk)
+                line.queue.join(waiter)
+            self._serve(line.queue)
             self._expire(waiter)
 
     def _late(self, waiter: Waiter) -> None:
@@ -305,8 +305,8 @@ class Keeper:
             if waiter.ended and take is not None:
                 self._undo(take)
             waiter.ended = True
-            line.desk.quit(waiter)
-            self._serve(line.desk)
+            line.queue.quit(waiter)
+            self._serve(line.queue)
 
     def _undo(self, take: Take) -> None:
         take.line.settle(take, _NOTHING, None)
@@ -318,24 +318,24 @@ class Keeper:
 
     # ------------------------------------------------------------ time
 
-    def _arm(self, desk: Desk, seconds: float, now: float) -> None:
+    def _arm(self, queue: ProviderQueue, seconds: float, now: float) -> None:
         """Serve again then, on the loop of somebody who waits; threads look by themselves."""
         due = now + seconds
-        if desk.due is not None and now < desk.due <= due:
+        if queue.due is not None and now < queue.due <= due:
             return
-        loop = desk.loop
+        loop = queue.loop
         if loop is None or loop.is_closed():
-            open_ones = (one.loop for one in desk.everybody() if one.loop is not None)
+            open_ones = (one.loop for one in queue.everybody() if one.loop is not None)
             loop = next((one for one in open_ones if not one.is_closed()), None)
             if loop is None:
                 return
-        desk.due = due
-        _call(loop, lambda: loop.call_later(seconds, self._tick, desk))
+        queue.due = due
+        _call(loop, lambda: loop.call_later(seconds, self._tick, queue))
 
-    def _tick(self, desk: Desk) -> None:
+    def _tick(self, queue: ProviderQueue) -> None:
         with self._lock:
-            desk.due = None
-            self._serve(desk)
+            queue.due = None
+            self._serve(queue)
 
 
 _ALL: WeakSet[Keeper] = WeakSet()

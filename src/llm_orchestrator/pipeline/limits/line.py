@@ -17,7 +17,7 @@ from llm_orchestrator.pipeline.limits.gauge import Gauge
 from llm_orchestrator.pipeline.limits.pace import Pace
 
 if TYPE_CHECKING:
-    from llm_orchestrator.pipeline.limits.desk import Desk, Waiter
+    from llm_orchestrator.pipeline.limits.queue import ProviderQueue, Waiter
     from llm_orchestrator.types.usage import Usage
 
 LONGEST_REST_S = 300.0
@@ -81,7 +81,6 @@ class Line:
         "_output",
         "_probes",
         "blocked",
-        "desk",
         "free",
         "gates",
         "gauges",
@@ -91,6 +90,7 @@ class Line:
         "own",
         "pace",
         "provider",
+        "queue",
         "refusals",
         "sized",
         "slotted",
@@ -102,7 +102,7 @@ class Line:
 
     def __init__(
         self,
-        desk: "Desk",
+        queue: "ProviderQueue",
         provider: str,
         model: str,
         name: str,
@@ -111,7 +111,7 @@ class Line:
         learns: bool,
         daily: bool = False,
     ) -> None:
-        self.desk = desk
+        self.queue = queue
         self.provider = provider
         self.model = model
         self.name = name

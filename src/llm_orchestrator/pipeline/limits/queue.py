@@ -84,7 +84,7 @@ class Waiter:
         return self.order < other.order
 
 
-class Desk:
+class ProviderQueue:
     """The lines of one provider in which somebody waits.
 
     Higher priorities go first, within one priority who came first; a caller who cannot go holds the

@@ -1,4 +1,4 @@
-"""What a call wants of the cache."""
+"""How a call uses the cache."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +9,7 @@ from llm_orchestrator.types.provider import Candidate
 from llm_orchestrator.types.request import Request
 
 
-class Wish(msgspec.Struct, frozen=True, gc=False):
+class CachePolicy(msgspec.Struct, frozen=True, gc=False):
     """That a call's answer may come from the cache and be kept, and what it depends on."""
 
     request: Request

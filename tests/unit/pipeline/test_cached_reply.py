@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from llm_orchestrator.dialects.base import LATE_ERROR, MALFORMED
-from llm_orchestrator.pipeline.kept import STOPGAP_S, lifetime, pack, unpack
+from llm_orchestrator.pipeline.cached_reply import STOPGAP_S, lifetime, pack, unpack
 from llm_orchestrator.types.reply import AttemptInfo, Reply
 from llm_orchestrator.types.request import Reasoning, Text, ToolCall
 from llm_orchestrator.types.usage import Usage

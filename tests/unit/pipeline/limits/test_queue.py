@@ -5,23 +5,23 @@ from random import Random
 
 import pytest
 
-from llm_orchestrator.pipeline.limits.desk import AGING_S, Desk, Waiter
 from llm_orchestrator.pipeline.limits.gates import REQUESTS, TOKENS, Gate, Slots, Window
 from llm_orchestrator.pipeline.limits.line import Line, Take
+from llm_orchestrator.pipeline.limits.queue import AGING_S, ProviderQueue, Waiter
 
 
 class Office:
-    """A desk, and who went, in order."""
+    """A queue, and who went, in order."""
 
     def __init__(self) -> None:
-        self.desk = Desk()
+        self.queue = ProviderQueue()
         self.went: list[str] = []
         self.takes: list[Take] = []
         self.history: list[tuple[float, int]] = []
         self.names: dict[Waiter, str] = {}
 
     def line(self, *gates: Gate, model: str = "m") -> Line:
-        return Line(self.desk, "p", model, f"p#k/{model}", gates, learns=False)
+        return Line(self.queue, "p", model, f"p#k/{model}", gates, learns=False)
 
     def join(
         self, line: Line, name: str, priority: int = 5, now: float = 0.0, tokens: int = 1
@@ -29,7 +29,7 @@ class Office:
         need = (1, tokens, tokens, 0)
         waiter = Waiter(line, need, priority, now, 90.0, lambda error: None)
         self.names[waiter] = name
-        self.desk.join(waiter)
+        self.queue.join(waiter)
         return waiter
 
     def serve(self, now: float) -> float:
@@ -39,7 +39,7 @@ class Office:
             self.takes.append(waiter.take)
             self.history.append((now, waiter.need[TOKENS]))
 
-        return self.desk.serve(now, go)
+        return self.queue.serve(now, go)
 
     def end(self) -> None:
         """One who went has ended."""
@@ -63,7 +63,7 @@ def test_ten_goes_first_and_one_last(office: Office) -> None:
     for name, priority in (("five", 5), ("one", 1), ("ten", 10), ("another ten", 10), ("six", 6)):
         office.join(line, name, priority)
     now = 0.0
-    while office.desk.waiting:
+    while office.queue.waiting:
         now += office.serve(now)
     assert office.went == ["ten", "another ten", "six", "five", "one"]
 
@@ -82,7 +82,7 @@ def test_who_has_waited_long_goes_before_higher_ones_that_came_late(office: Offi
     office.join(line, "early", 10, now=9 * AGING_S - 1)
     office.join(line, "late", 10, now=9 * AGING_S + 1)
     now = 9 * AGING_S + 1
-    while office.desk.waiting:
+    while office.queue.waiting:
         now += office.serve(now)
     assert office.went == ["early", "old", "late"]
 
@@ -142,9 +142,9 @@ def test_who_leaves_is_forgotten(office: Office) -> None:
     line = office.line(gate)
     waiters = [office.join(line, str(number)) for number in range(300)]
     for waiter in waiters[:-1]:
-        office.desk.quit(waiter)
-        office.desk.quit(waiter)
-    assert office.desk.waiting == 1
+        office.queue.quit(waiter)
+        office.queue.quit(waiter)
+    assert office.queue.waiting == 1
     assert sum(gate.queued) == 1
     assert len(line.waiting) < 150
     assert office.serve(0.0) == inf
