@@ -5,6 +5,7 @@ entry for the same slot of time, and the engine gives it to one of them. Work of
 is free when its lease ends, and is found at the next slot.
 """
 
+import asyncio
 import fcntl
 import logging
 import os
@@ -162,6 +163,7 @@ class Worker:
 
     def _on_night(self, _key: str) -> None:
         if not self._over.is_set():
+            asyncio.run(self._clock.refresh())
             self._night()
 
     def _on_notices(self, _key: str) -> None:
