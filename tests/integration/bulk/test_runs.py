@@ -1,7 +1,9 @@
 """Whole runs, from a file of rows to files of results."""
 
 import json
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -197,11 +199,33 @@ def test_an_input_without_rows_is_refused(start: Start) -> None:
         start([])
 
 
+@contextmanager
+def an_hour_a_look(sim: Simulator) -> Iterator[None]:
+    """An hour passes each time that a batch is looked at, however long the machine takes."""
+    over = threading.Event()
+
+    def pass_by() -> None:
+        seen = 0
+        while not over.wait(0.05):
+            looks = sum(str(entry["wire"]).endswith("batches.poll") for entry in sim.log())
+            if looks > seen:
+                seen = looks
+                sim.advance(3600)
+
+    thread = threading.Thread(target=pass_by)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
 def test_a_batch_that_will_miss_the_deadline_is_given_up(
     config: dict[str, Any], tmp_path: Path
 ) -> None:
     # So slow that what the machine takes for itself is little of the ten hours.
-    with Simulator(seed=5, speed=3600).run_in_thread() as sim:
+    with Simulator(seed=5, speed=60).run_in_thread() as sim, an_hour_a_look(sim):
         sim.set_batches(queue=0, item=600)
         config["providers"] = sections(sim, MODELS)
         with LLMOrchestrator(config) as orchestrator:
@@ -239,16 +263,19 @@ def test_items_of_an_expired_batch_are_asked_again(start: Start, sim: Simulator)
 
 
 def test_a_run_goes_on_after_a_pause(start: Start, sim: Simulator) -> None:
-    sim.set_batches(queue=3600)
+    sim.world.clock.hasten(60)  # its batch takes minutes
+    sim.set_batches(queue=36_000)
     run = start(posts(120))
     assert run.pause()
     assert run.wait() == "paused"
     assert run.report().count("done") < 120
+    sim.world.clock.hasten(36_000)
     run.resume()
     assert run.wait() == "completed"
 
 
 def test_what_a_cancelled_run_has_is_kept(start: Start, sim: Simulator, tmp_path: Path) -> None:
+    sim.world.clock.hasten(60)  # its batch takes minutes
     sim.set_batches(queue=36_000)
     run = start(posts(120))
     assert run.cancel()

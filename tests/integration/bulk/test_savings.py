@@ -33,7 +33,7 @@ HOUR = 3600.0
 
 @pytest.fixture
 def sim() -> Iterator[Simulator]:
-    with Simulator(seed=5, speed=3600).run_in_thread() as simulator:
+    with Simulator(seed=5, speed=60).run_in_thread() as simulator:
         yield simulator
 
 
