@@ -11,8 +11,8 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import msgspec
 
 from llm_orchestrator.store.backend import Backend
+from llm_orchestrator.store.bulk_connection import BulkConnection
 from llm_orchestrator.store.bulk_rows import OPEN, ItemState, Lane, Proof, Unit, UnitState, tag_of
-from llm_orchestrator.store.bulk_runs import Opens
 from llm_orchestrator.types.money import Pico
 
 _FIELDS = tuple(field.name for field in msgspec.structs.fields(Unit))
@@ -51,8 +51,8 @@ class _Taken(Exception):  # noqa: N818 - not an error: another one was faster
 class BulkUnits:
     """Reads and changes `bulk_batches`. ``wall`` gives unix seconds, for leases."""
 
-    def __init__(self, desk: Opens, wall: Callable[[], float] = time.time) -> None:
-        self._desk = desk
+    def __init__(self, connection: BulkConnection, wall: Callable[[], float] = time.time) -> None:
+        self._connection = connection
         self._wall = wall
 
     # ---------------------------------------------------------------- making and finding
@@ -63,7 +63,7 @@ class BulkUnits:
         ``numbers`` are in order.
         """
         try:
-            with self._desk(together=True) as backend:
+            with self._connection(atomic=True) as backend:
                 backend.execute(_INSERT, msgspec.structs.astuple(unit))
                 own = (unit.work_id, unit.provider, unit.model, unit.run_id)
                 taken = sum(
@@ -105,7 +105,7 @@ class BulkUnits:
             "SELECT provider, MIN(created_at) FROM bulk_batches WHERE lane = 'batch'"
             " AND send_no > 0 AND created_at >= ? GROUP BY provider ORDER BY provider"
         )
-        with self._desk() as backend:
+        with self._connection() as backend:
             return [(name, int(first)) for name, first in list(backend.query(sql, (since,)))]
 
     def due(
@@ -119,7 +119,7 @@ class BulkUnits:
             " ORDER BY next_at, created_at, work_id LIMIT ?"
         )
         mine = () if run_id is None else (run_id,)
-        with self._desk() as backend:
+        with self._connection() as backend:
             rows = list(backend.query(sql, (lane, *mine, now, self._micros(), limit)))
         return [work_id for (work_id,) in rows]
 
@@ -129,7 +129,7 @@ class BulkUnits:
             "SELECT MIN(COALESCE(next_at, 0)) FROM bulk_batches"  # noqa: S608 - our names
             f" WHERE run_id = ? AND lane = ? AND state IN ({_OPEN})"
         )
-        with self._desk() as backend:
+        with self._connection() as backend:
             (found,) = next(backend.query(sql, (run_id, lane)))
         return None if found is None else int(found)
 
@@ -140,7 +140,7 @@ class BulkUnits:
             " (SELECT 1 FROM bulk_items AS i WHERE i.work_id = b.work_id AND i.state = 3)"
             " GROUP BY error ORDER BY MIN(created_at), error"
         )
-        with self._desk() as backend:
+        with self._connection() as backend:
             found = [error for (error,) in list(backend.query(sql, (run_id,)))]
         return [error for error in found if error.partition(":")[0] in kinds]
 
@@ -149,7 +149,7 @@ class BulkUnits:
     def claim(self, work_id: str, owner: str, seconds: float) -> Unit | None:
         """Lease the unit, or renew the lease; ``None`` while another owner has it."""
         now = self._micros()
-        with self._desk() as backend:
+        with self._connection() as backend:
             changed = backend.execute(
                 "UPDATE bulk_batches SET owner = ?, owner_until = ? WHERE work_id = ?"
                 " AND (owner IS NULL OR owner = ? OR owner_until < ?)",
@@ -163,7 +163,7 @@ class BulkUnits:
         At once, where its end was asked for and the owner did not know: ``cancelled`` is whether
         it did.
         """
-        with self._desk() as backend:
+        with self._connection() as backend:
             backend.execute(
                 "UPDATE bulk_batches SET owner = NULL, owner_until = NULL,"
                 " next_at = CASE WHEN cancel_at IS NOT NULL AND NOT ? THEN NULL"
@@ -176,8 +176,8 @@ class BulkUnits:
 
     def reserve(self, unit: Unit) -> Reserved:
         """Count the unit's hold under the cap of its run, if it fits; again changes nothing."""
-        with self._desk(together=True) as backend:
-            lock = " FOR UPDATE" if self._desk.postgres else ""
+        with self._connection(atomic=True) as backend:
+            lock = " FOR UPDATE" if self._connection.postgres else ""
             caps = backend.query(
                 f"SELECT cap_pico FROM bulk_runs WHERE run_id = ?{lock}",  # noqa: S608 - our words
                 (unit.run_id,),
@@ -195,7 +195,7 @@ class BulkUnits:
 
     def unreserve(self, work_id: str) -> None:
         """Count it no longer: it was refused elsewhere."""
-        with self._desk() as backend:
+        with self._connection() as backend:
             backend.execute(
                 "UPDATE bulk_batches SET reserved = false WHERE work_id = ? AND send_no = 0",
                 (work_id,),
@@ -210,7 +210,7 @@ class BulkUnits:
         )
         known = unknown = 0
         most: Pico | None = 0
-        with self._desk() as backend:
+        with self._connection() as backend:
             for held, cost in backend.query(sql, (run_id, tags)):
                 known += cost or 0
                 if cost is None:
@@ -220,7 +220,7 @@ class BulkUnits:
 
     def committed(self, run_id: str) -> Pico:
         """What a run has spent, and holds for what is under way."""
-        with self._desk() as backend:
+        with self._connection() as backend:
             return self._committed(backend, None, run_id)
 
     def _committed(self, backend: Backend, unit: Unit | None, run_id: str = "") -> Pico:
@@ -239,7 +239,7 @@ class BulkUnits:
             "SELECT COALESCE(SUM(input_tokens), 0) FROM bulk_batches"
             " WHERE account = ? AND model = ? AND state IN ('sending', 'sent')"
         )
-        with self._desk() as backend:
+        with self._connection() as backend:
             (found,) = next(backend.query(sql, (account, model)))
         return int(found)
 
@@ -289,7 +289,7 @@ class BulkUnits:
 
     def noted(self, work_id: str, error: str) -> None:
         """Note why a step did not succeed."""
-        with self._desk() as backend:
+        with self._connection() as backend:
             backend.execute("UPDATE bulk_batches SET error = ? WHERE work_id = ?", (error, work_id))
 
     def ended(self, unit: Unit, *, at: int, **fields: Any) -> bool:
@@ -323,7 +323,7 @@ class BulkUnits:
         It has ended without a batch; whoever goes on with it books that.
         """
         fields = {"state": "ended", "batch_id": None, "gate": None, "error": why, "ended_at": at}
-        with self._desk(together=True) as backend:
+        with self._connection(atomic=True) as backend:
             done = self._changed(backend, unit, unit.state, "", fields)
             if done:
                 backend.execute(_FREE, (int(items), why, unit.run_id, unit.work_id))
@@ -339,14 +339,14 @@ class BulkUnits:
             "UPDATE bulk_batches SET cancel_at = ?, cancel_why = ?, next_at = NULL"  # noqa: S608
             f" WHERE work_id = ? AND cancel_at IS NULL AND state IN ({_OPEN})"
         )
-        with self._desk() as backend:
+        with self._connection() as backend:
             return backend.execute(sql, (at, why, work_id)) > 0
 
     # ---------------------------------------------------------------- inside
 
     def _change(self, unit: Unit, state: UnitState, where: str = "", /, **fields: Any) -> bool:
         """Set fields where the row is in that state and was not sent again since it was read."""
-        with self._desk() as backend:
+        with self._connection() as backend:
             try:
                 return self._changed(backend, unit, state, where, fields)
             except backend.data_errors:
@@ -366,7 +366,7 @@ class BulkUnits:
         return backend.execute(sql, (*fields.values(), unit.work_id, state, unit.send_no)) > 0
 
     def _read(self, rest: str, parameters: Sequence[object]) -> list[Unit]:
-        with self._desk() as backend:
+        with self._connection() as backend:
             rows = list(backend.query(f"{_SELECT} {rest}", parameters))
         return [_unit(row) for row in rows]
 

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 
 import msgspec
 
+from llm_orchestrator.store.bulk_connection import BulkConnection
 from llm_orchestrator.store.bulk_rows import ItemState
-from llm_orchestrator.store.bulk_runs import Opens
 from llm_orchestrator.types.money import Pico
 
 _SPLIT = 10**6  # SQLite's SUM overflows at 2**63: the parts above and below are summed apart
@@ -64,18 +64,18 @@ _TOOK = (
 class BulkHistory:
     """Reads and changes `bulk_estimates`, and reads the times of `bulk_batches`."""
 
-    def __init__(self, desk: Opens) -> None:
-        self._desk = desk
+    def __init__(self, connection: BulkConnection) -> None:
+        self._connection = connection
 
     def expect(self, rows: Iterable[EstimateRow]) -> None:
         """Note what is expected; the same model and task of a run again replaces it."""
         values = [msgspec.structs.astuple(row) for row in rows]
-        with self._desk(together=True) as backend:
+        with self._connection(atomic=True) as backend:
             backend.execute_many(INSERT, values)
 
     def conclude(self, run_id: str) -> list[EstimateRow]:
         """Note what came, by the items that were answered; all rows of the run."""
-        with self._desk(together=True) as backend:
+        with self._connection(atomic=True) as backend:
             found = list(backend.query(_ACTUAL, (run_id, int(ItemState.DONE))))
             update = (
                 "UPDATE bulk_estimates SET actual_items = ?, actual_input = ?, actual_output = ?, "
@@ -98,11 +98,11 @@ class BulkHistory:
 
         Those that expired count: they took at least so long. Cancelled ones say nothing.
         """
-        with self._desk() as backend:
+        with self._connection() as backend:
             return [took / 1e6 for _, took in backend.query(_TOOK, (provider, _KEPT))]
 
     def _read(self, where: str, parameters: tuple[object, ...]) -> list[EstimateRow]:
-        with self._desk() as backend:
+        with self._connection() as backend:
             rows = list(backend.query(f"{_SELECT} {where}", parameters))
         return [EstimateRow(**dict(zip(_FIELDS, row, strict=True))) for row in rows]
 

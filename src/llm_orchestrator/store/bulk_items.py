@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from llm_orchestrator.store.bulk_connection import BulkConnection
 from llm_orchestrator.store.bulk_rows import CUT, GONE, ItemRow, ItemState, NewItem, Outcome
-from llm_orchestrator.store.bulk_runs import Opens
 from llm_orchestrator.types.money import Pico
 
 CHUNK = 2000
@@ -101,8 +101,8 @@ class Sums(msgspec.Struct, frozen=True, gc=False):
 class BulkItems:
     """Reads and changes `bulk_items`."""
 
-    def __init__(self, desk: Opens) -> None:
-        self._desk = desk
+    def __init__(self, connection: BulkConnection) -> None:
+        self._connection = connection
 
     def add(self, run_id: str, items: Iterable[NewItem]) -> int:
         """Write new items, a chunk at a time; how many were new. Others are left as they are."""
@@ -111,7 +111,7 @@ class BulkItems:
             values = [(run_id, *msgspec.structs.astuple(item)) for item in chunk]
             if not any(any(value[_PLAIN:]) for value in values):
                 values = [value[:_PLAIN] for value in values]
-            with self._desk(together=True) as backend:
+            with self._connection(atomic=True) as backend:
                 count += backend.execute_many(_insert(len(values[0])), values)
         return count
 
@@ -139,7 +139,7 @@ class BulkItems:
             cut_at = -1 if past.cut_at is None else past.cut_at
             parameters += (past.provider, past.model, past.lane or "", cut_at)
         sql = f"{_SELECT}{where} AND item_no > ? ORDER BY item_no LIMIT ?"
-        with self._desk() as backend:
+        with self._connection() as backend:
             rows = list(backend.query(sql, (run_id, *parameters, after, limit)))
         return [_item(row) for row in rows]
 
@@ -161,7 +161,7 @@ class BulkItems:
         """The items of a unit of work, in order."""
         # The run is a condition, and no way to the rows: by it all of them would be read.
         sql = "SELECT item_no FROM bulk_items WHERE work_id = ? AND COALESCE(run_id, '') = ?"
-        with self._desk() as backend:
+        with self._connection() as backend:
             return sorted(number for (number,) in backend.query(sql, (work_id, run_id)))
 
     def sums(self, run_id: str, work_id: str) -> Sums:
@@ -172,7 +172,7 @@ class BulkItems:
         )
         count = done = input_tokens = output_tokens = cost = 0
         known = True
-        with self._desk() as backend:  # summed here: SQLite's SUM ends at 9.2 million USD
+        with self._connection() as backend:  # summed here: SQLite's SUM ends at 9.2 million USD
             for state, amount, read, written in backend.query(sql, (run_id, work_id)):
                 count += 1
                 done += state == ItemState.DONE
@@ -188,7 +188,7 @@ class BulkItems:
             "SELECT task, state, COUNT(*) FROM bulk_items"  # noqa: S608 - our names
             f" WHERE run_id = ? AND {_HERE} GROUP BY task, state"
         )
-        with self._desk() as backend:
+        with self._connection() as backend:
             rows = list(backend.query(sql, (run_id,)))
         return {(task, ItemState(state)): count for task, state, count in rows}
 
@@ -199,7 +199,7 @@ class BulkItems:
             f" WHERE run_id = ? AND state IN (0, 3, 4) AND work_id IS NOT NULL AND {_HERE}"
             " GROUP BY work_id, state, round"
         )
-        with self._desk() as backend:
+        with self._connection() as backend:
             return [Stayed(*row) for row in list(backend.query(sql, (run_id,)))]
 
     def waiting(self, run_id: str) -> list[Waiting]:
@@ -209,7 +209,7 @@ class BulkItems:
             f" FROM bulk_items WHERE run_id = ? AND state = 0 AND {_HERE}"
             " GROUP BY task, provider, model, round, lane, cut_at ORDER BY 1, 2, 3, 4, 6, 7"
         )
-        with self._desk() as backend:
+        with self._connection() as backend:
             rows = list(backend.query(sql, (run_id,)))
         return [Waiting(*row) for row in rows]
 
@@ -220,14 +220,14 @@ class BulkItems:
             f" AND state IN (1, 2, 3, 4) AND provider IS NOT NULL AND {_HERE}"
             " GROUP BY provider, model"
         )
-        with self._desk() as backend:
+        with self._connection() as backend:
             rows = list(backend.query(sql, (run_id, task)))
         return {(provider, model): count for provider, model, count in rows}
 
     def last(self, run_id: str) -> int:
         """The largest number so far; -1 without any."""
         sql = "SELECT COALESCE(MAX(item_no), -1) FROM bulk_items WHERE run_id = ?"
-        with self._desk() as backend:
+        with self._connection() as backend:
             (number,) = next(backend.query(sql, (run_id,)))
         return int(number)
 
@@ -237,13 +237,13 @@ class BulkItems:
             f"SELECT item_no, LTRIM(digest, '{GONE}'), provider, model, state FROM bulk_items"  # noqa: S608
             " WHERE run_id = ? AND item_no > ? ORDER BY item_no LIMIT ?"
         )
-        with self._desk() as backend:
+        with self._connection() as backend:
             return [Known(*row) for row in backend.query(sql, (run_id, after, limit))]
 
     def remove(self, run_id: str, numbers: Sequence[int]) -> int:
         """Forget items that nothing was asked for yet; how many."""
         sql = "DELETE FROM bulk_items WHERE run_id = ? AND item_no = ? AND state IN (0, 3, 4, 5)"
-        with self._desk(together=True) as backend:
+        with self._connection(atomic=True) as backend:
             return backend.execute_many(sql, [(run_id, number) for number in numbers])
 
     def gone(self, run_id: str, numbers: Sequence[int]) -> None:
@@ -253,7 +253,7 @@ class BulkItems:
             f"UPDATE bulk_items SET digest = '{GONE}' || digest"  # noqa: S608 - our names
             f" WHERE run_id = ? AND item_no = ? AND {_HERE}"
         )
-        with self._desk(together=True) as backend:
+        with self._connection(atomic=True) as backend:
             backend.execute_many(sql, [(run_id, number) for number in numbers])
 
     def back(self, run_id: str, numbers: Sequence[int]) -> None:
@@ -262,7 +262,7 @@ class BulkItems:
             f"UPDATE bulk_items SET digest = LTRIM(digest, '{GONE}')"  # noqa: S608 - our names
             f" WHERE run_id = ? AND item_no = ? AND NOT {_HERE}"
         )
-        with self._desk(together=True) as backend:
+        with self._connection(atomic=True) as backend:
             backend.execute_many(sql, [(run_id, number) for number in numbers])
 
     def refuse(self, run_id: str, outcomes: Sequence[Outcome]) -> int:
@@ -272,7 +272,7 @@ class BulkItems:
             " WHERE run_id = ? AND item_no = ? AND state = 0"
         )
         rows = [(int(one.state), one.error, run_id, one.item_no) for one in outcomes]
-        with self._desk(together=True) as backend:
+        with self._connection(atomic=True) as backend:
             return backend.execute_many(sql, rows)
 
     def failed(self, run_id: str, rounds: int) -> list[Failed]:
@@ -288,20 +288,20 @@ class BulkItems:
             f" AND b.state IN ('collected', 'dropped') AND {_HERE}"
             " GROUP BY i.task, i.provider, i.model, i.round, i.work_id, 7 ORDER BY 7, 5"
         )
-        with self._desk() as backend:
+        with self._connection() as backend:
             return [Failed(*row) for row in list(backend.query(sql, (run_id, rounds)))]
 
     def again(self, run_id: str, failed: Iterable[Failed]) -> int:
         """Let them wait again, for their next round, all in one go; how many."""
         sql = f"{_AGAIN} WHERE run_id = ? AND work_id = ? AND round = ? AND state = 3 AND {_HERE}"
         rows = [(run_id, one.work_id, one.round) for one in failed]
-        with self._desk(together=True) as backend:
+        with self._connection(atomic=True) as backend:
             return backend.execute_many(sql, rows)
 
     def retry(self, run_id: str, states: Sequence[int] = (ItemState.RETRY,)) -> int:
         """Let all failed items wait again, however often they were asked; how many."""
         narrowed, _ = _narrowed(states, None, None)
-        with self._desk() as backend:
+        with self._connection() as backend:
             return backend.execute(f"{_AGAIN} WHERE run_id = ? AND {_HERE}{narrowed}", (run_id,))
 
     def finish(self, run_id: str, work_id: str, outcomes: Sequence[Outcome]) -> int:
@@ -325,12 +325,12 @@ class BulkItems:
             )
             for one in outcomes
         ]
-        with self._desk(together=True) as backend:
+        with self._connection(atomic=True) as backend:
             return backend.execute_many(_FINISH, rows)
 
     def leave(self, run_id: str, work_id: str, state: ItemState, error: str | None) -> int:
         """Give those back that the unit has no outcome for; how many."""
-        with self._desk() as backend:
+        with self._connection() as backend:
             return backend.execute(
                 "UPDATE bulk_items SET state = ?, error = ?"
                 " WHERE run_id = ? AND work_id = ? AND state = 1",

@@ -8,11 +8,11 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 
 from llm_orchestrator.store.backend import Backend
+from llm_orchestrator.store.bulk_connection import BulkConnection
 from llm_orchestrator.store.bulk_history import INSERT as INSERT_ESTIMATE
 from llm_orchestrator.store.bulk_history import EstimateRow
 from llm_orchestrator.store.bulk_rows import NewItem, RunRow
 from llm_orchestrator.store.bulk_runs import INSERT as INSERT_RUN
-from llm_orchestrator.store.bulk_runs import Opens
 
 JobState: TypeAlias = Literal["queued", "running", "completed", "failed", "cancelled"]
 MARK = "queue/"
@@ -81,15 +81,15 @@ _ANSWERED = (
 class BulkJobs:
     """Reads and changes `bulk_jobs`. ``wall`` gives unix seconds, for leases."""
 
-    def __init__(self, desk: Opens, wall: Callable[[], float] = time.time) -> None:
-        self._desk = desk
+    def __init__(self, connection: BulkConnection, wall: Callable[[], float] = time.time) -> None:
+        self._connection = connection
         self._wall = wall
 
     def add(self, jobs: Iterable[JobRow]) -> int:
         """Write new jobs, a chunk at a time; how many were new."""
         rows, count = iter(jobs), 0
         while chunk := [msgspec.structs.astuple(job) for job in islice(rows, _CHUNK)]:
-            with self._desk(together=True) as backend:
+            with self._connection(atomic=True) as backend:
                 count += backend.execute_many(_INSERT, chunk)
         return count
 
@@ -136,7 +136,7 @@ class BulkJobs:
             f" WHERE state = 'queued'{until} GROUP BY job_type, provider"
             " ORDER BY MAX(priority) DESC, MIN(queued_at), job_type, provider"
         )
-        with self._desk() as backend:
+        with self._connection() as backend:
             rows = list(backend.query(sql, () if before is None else (before,)))
         return [Waiting(*row) for row in rows]
 
@@ -147,7 +147,7 @@ class BulkJobs:
             " GROUP BY job_type, provider, priority, state"
             " ORDER BY job_type, provider, priority DESC, state"
         )
-        with self._desk() as backend:
+        with self._connection() as backend:
             return [
                 (one, two, three, four, count)
                 for one, two, three, four, count in list(backend.query(sql))
@@ -155,7 +155,7 @@ class BulkJobs:
 
     def queued(self) -> int:
         """How many wait."""
-        with self._desk() as backend:
+        with self._connection() as backend:
             (found,) = next(backend.query("SELECT COUNT(*) FROM bulk_jobs WHERE state = 'queued'"))
         return int(found)
 
@@ -175,7 +175,7 @@ class BulkJobs:
         no run.
         """
         ids = [job_id for job_id, _ in items]
-        with self._desk(together=True) as backend:
+        with self._connection(atomic=True) as backend:
             self._lock(backend)
             for some in _chunks(ids):
                 backend.execute(
@@ -209,7 +209,7 @@ class BulkJobs:
 
     def refuse(self, job_id: str, error: str, *, at: int) -> bool:
         """A job that waits can never be asked."""
-        with self._desk() as backend:
+        with self._connection() as backend:
             return (
                 backend.execute(
                     "UPDATE bulk_jobs SET state = 'failed', error = ?, ended_at = ?"
@@ -225,7 +225,7 @@ class BulkJobs:
         Runs that did not come from the queue are not counted.
         """
         now = int(self._wall() * 1e6)
-        with self._desk(together=True) as backend:
+        with self._connection(atomic=True) as backend:
             self._lock(backend)
             sql = "SELECT name FROM bulk_runs WHERE run_id = ?"
             name = next((name for (name,) in list(backend.query(sql, (run_id,)))), None) or ""
@@ -250,7 +250,7 @@ class BulkJobs:
     def unsettled(self) -> list[str]:
         """Runs whose jobs are not all over."""
         sql = "SELECT DISTINCT run_id FROM bulk_jobs WHERE state = 'running' ORDER BY run_id"
-        with self._desk() as backend:
+        with self._connection() as backend:
             return [run_id for (run_id,) in list(backend.query(sql))]
 
     def answered(self, run_id: str, *, ended: bool, limit: int = 500) -> list[tuple[Any, ...]]:
@@ -260,7 +260,7 @@ class BulkJobs:
         """
         which = "" if ended else " AND i.state IN (2, 4, 5)"
         sql = f"{_ANSWERED}{which} ORDER BY i.item_no LIMIT ?"
-        with self._desk() as backend:
+        with self._connection() as backend:
             return list(backend.query(sql, (run_id, limit)))
 
     def settle(self, run_id: str, outcomes: Sequence[JobOutcome], *, at: int) -> int:
@@ -271,7 +271,7 @@ class BulkJobs:
             if one.state != "queued"
         ]
         back = [(one.error, run_id, one.item_no) for one in outcomes if one.state == "queued"]
-        with self._desk(together=True) as backend:
+        with self._connection(atomic=True) as backend:
             count = (
                 backend.execute_many(
                     "UPDATE bulk_jobs SET state = ?, result = ?, error = ?, ended_at = ?"
@@ -293,11 +293,11 @@ class BulkJobs:
     # ---------------------------------------------------------------- inside
 
     def _lock(self, backend: Backend) -> None:
-        if self._desk.postgres:
+        if self._connection.postgres:
             list(backend.query("SELECT pg_advisory_xact_lock(?)", (_LOCK,)))
 
     def _read(self, rest: str, parameters: Sequence[object]) -> list[JobRow]:
-        with self._desk() as backend:
+        with self._connection() as backend:
             rows = list(backend.query(f"{_SELECT} {rest}", parameters))
         return [JobRow(**dict(zip(_FIELDS, row, strict=True))) for row in rows]
 

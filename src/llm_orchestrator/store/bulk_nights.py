@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from llm_orchestrator.store.bulk_runs import Opens
+from llm_orchestrator.store.bulk_connection import BulkConnection
 
 
 class Night(msgspec.Struct, frozen=True):
@@ -28,14 +28,14 @@ _SELECT = (
 class BulkNights:
     """Reads and changes `bulk_nights`. ``wall`` gives unix seconds, for leases."""
 
-    def __init__(self, desk: Opens, wall: Callable[[], float] = time.time) -> None:
-        self._desk = desk
+    def __init__(self, connection: BulkConnection, wall: Callable[[], float] = time.time) -> None:
+        self._connection = connection
         self._wall = wall
 
     def begin(self, schedule: str, local_date: str, owner: str, seconds: float, *, at: int) -> bool:
         """Take a night that nobody has run; False when it, or a later one, was begun."""
         until = int((self._wall() + seconds) * 1e6)
-        with self._desk() as backend:
+        with self._connection() as backend:
             return (
                 backend.execute(
                     "INSERT INTO bulk_nights (schedule, local_date, begun_at, owner, owner_until)"
@@ -55,7 +55,7 @@ class BulkNights:
         """
         now = int(self._wall() * 1e6)
         unfinished = "schedule = ? AND ended_at IS NULL"
-        with self._desk() as backend:
+        with self._connection() as backend:
             if not backend.execute(
                 f"UPDATE bulk_nights SET owner = ?, owner_until = ? WHERE {unfinished}"  # noqa: S608
                 " AND (owner_until IS NULL OR owner_until < ?)",
@@ -68,7 +68,7 @@ class BulkNights:
 
     def end(self, schedule: str, local_date: str, *, at: int, jobs: int) -> None:
         """All runs of the night are made; what another one has made of it is added."""
-        with self._desk() as backend:
+        with self._connection() as backend:
             backend.execute(
                 "UPDATE bulk_nights SET ended_at = COALESCE(ended_at, ?),"
                 " jobs = COALESCE(jobs, 0) + ?, owner = NULL, owner_until = NULL"
@@ -78,7 +78,7 @@ class BulkNights:
 
     def skip(self, schedule: str, local_date: str, *, at: int) -> bool:
         """Count a night as run, if it is the first of its schedule; whether it was."""
-        with self._desk() as backend:
+        with self._connection() as backend:
             return (
                 backend.execute(
                     "INSERT INTO bulk_nights (schedule, local_date, begun_at, ended_at, jobs)"
@@ -94,5 +94,5 @@ class BulkNights:
     def listed(self, schedule: str, limit: int = 30) -> list[Night]:
         """The latest nights, the newest first."""
         sql = f"{_SELECT} WHERE schedule = ? ORDER BY local_date DESC LIMIT ?"
-        with self._desk() as backend:
+        with self._connection() as backend:
             return [Night(*row) for row in list(backend.query(sql, (schedule, limit)))]

@@ -6,7 +6,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from llm_orchestrator.store.bulk_runs import Opens
+from llm_orchestrator.store.bulk_connection import BulkConnection
 
 Severity: TypeAlias = Literal["info", "warning"]
 LATER = 1 << 62
@@ -50,14 +50,14 @@ _OVER = "('completed', 'partial', 'cancelled', 'failed')"
 class BulkAlerts:
     """Reads and changes `bulk_alerts`. ``wall`` gives unix seconds."""
 
-    def __init__(self, desk: Opens, wall: Callable[[], float] = time.time) -> None:
-        self._desk = desk
+    def __init__(self, connection: BulkConnection, wall: Callable[[], float] = time.time) -> None:
+        self._connection = connection
         self._wall = wall
 
     def raise_one(self, alert: AlertRow) -> bool:
         """Note an alert; False when it stands already. One that was resolved stands anew."""
         values = msgspec.structs.astuple(alert)
-        with self._desk() as backend:
+        with self._connection() as backend:
             return (
                 backend.execute(
                     f"INSERT INTO bulk_alerts ({', '.join(_ALERT)})"  # noqa: S608 - our names
@@ -74,7 +74,7 @@ class BulkAlerts:
         """Alerts of this name about other subjects are over; how many."""
         keep = f" AND subject NOT IN ({', '.join('?' * len(standing))})" if standing else ""
         sql = f"UPDATE bulk_alerts SET resolved_at = ? WHERE name = ? AND resolved_at IS NULL{keep}"  # noqa: S608
-        with self._desk() as backend:
+        with self._connection() as backend:
             return backend.execute(sql, (at, name, *standing))
 
     def take(self, seconds: float) -> list[AlertRow]:
@@ -90,7 +90,7 @@ class BulkAlerts:
             " AND delivered_at IS NULL AND (told_until IS NULL OR told_until < ?)"
         )
         until = now + int(seconds * 1e6)
-        with self._desk() as backend:
+        with self._connection() as backend:
             return [
                 alert
                 for alert in due
@@ -99,7 +99,7 @@ class BulkAlerts:
 
     def delivered(self, name: str, subject: str) -> None:
         """It has arrived."""
-        with self._desk() as backend:
+        with self._connection() as backend:
             backend.execute(
                 "UPDATE bulk_alerts SET delivered_at = ? WHERE name = ? AND subject = ?",
                 (int(self._wall() * 1e6), name, subject),
@@ -112,7 +112,7 @@ class BulkAlerts:
 
     def _read(self, rest: str, parameters: Sequence[object]) -> list[AlertRow]:
         sql = f"SELECT {', '.join(_ALERT)} FROM bulk_alerts {rest}"  # noqa: S608 - our names
-        with self._desk() as backend:
+        with self._connection() as backend:
             rows = list(backend.query(sql, parameters))
         return [AlertRow(**dict(zip(_ALERT, row, strict=True))) for row in rows]
 
@@ -120,13 +120,13 @@ class BulkAlerts:
 class BulkCallbacks:
     """Reads and changes `bulk_callbacks`. ``wall`` gives unix seconds: people wait in real time."""
 
-    def __init__(self, desk: Opens, wall: Callable[[], float] = time.time) -> None:
-        self._desk = desk
+    def __init__(self, connection: BulkConnection, wall: Callable[[], float] = time.time) -> None:
+        self._connection = connection
         self._wall = wall
 
     def add(self, callback: CallbackRow) -> bool:
         """Write a new one; False when it is there already."""
-        with self._desk() as backend:
+        with self._connection() as backend:
             return (
                 backend.execute(
                     f"INSERT INTO bulk_callbacks ({', '.join(_CALL)})"  # noqa: S608 - our names
@@ -142,7 +142,7 @@ class BulkCallbacks:
             "SELECT DISTINCT c.run_id FROM bulk_callbacks c JOIN bulk_runs r"  # noqa: S608
             f" ON r.run_id = c.run_id WHERE c.next_at = ? AND r.state IN {_OVER}"
         )
-        with self._desk() as backend:
+        with self._connection() as backend:
             return [run_id for (run_id,) in list(backend.query(sql, (LATER,)))]
 
     def untold(self, target: str, since: int) -> list[str]:
@@ -152,12 +152,12 @@ class BulkCallbacks:
             " AND NOT EXISTS (SELECT 1 FROM bulk_callbacks c"
             " WHERE c.run_id = r.run_id AND c.target = ?)"
         )
-        with self._desk() as backend:
+        with self._connection() as backend:
             return [run_id for (run_id,) in list(backend.query(sql, (since, target)))]
 
     def arm(self, run_id: str, body: str) -> int:
         """The run has ended: let its callbacks go out; how many."""
-        with self._desk() as backend:
+        with self._connection() as backend:
             return backend.execute(
                 "UPDATE bulk_callbacks SET body = ?, next_at = ? WHERE run_id = ? AND next_at = ?",
                 (body, int(self._wall() * 1e6), run_id, LATER),
@@ -171,7 +171,7 @@ class BulkCallbacks:
             (now,),
         )
         for one in found:
-            with self._desk() as backend:
+            with self._connection() as backend:
                 if backend.execute(
                     "UPDATE bulk_callbacks SET tries = tries + 1, next_at = ?"
                     " WHERE callback_id = ? AND tries = ? AND delivered_at IS NULL",
@@ -182,7 +182,7 @@ class BulkCallbacks:
 
     def delivered(self, callback_id: str) -> None:
         """It has arrived."""
-        with self._desk() as backend:
+        with self._connection() as backend:
             backend.execute(
                 "UPDATE bulk_callbacks SET delivered_at = ?, error = NULL WHERE callback_id = ?",
                 (int(self._wall() * 1e6), callback_id),
@@ -190,7 +190,7 @@ class BulkCallbacks:
 
     def failed(self, callback_id: str, error: str, wait_s: float) -> None:
         """It has not; try it again after so many seconds."""
-        with self._desk() as backend:
+        with self._connection() as backend:
             backend.execute(
                 "UPDATE bulk_callbacks SET error = ?, next_at = ?"
                 " WHERE callback_id = ? AND delivered_at IS NULL",
@@ -203,6 +203,6 @@ class BulkCallbacks:
 
     def _read(self, rest: str, parameters: Sequence[object]) -> list[CallbackRow]:
         sql = f"SELECT {_CALL_COLUMNS} FROM bulk_callbacks {rest}"  # noqa: S608 - our names
-        with self._desk() as backend:
+        with self._connection() as backend:
             rows = list(backend.query(sql, parameters))
         return [CallbackRow(**dict(zip(_CALL, row, strict=True))) for row in rows]

@@ -2,12 +2,11 @@
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
-from llm_orchestrator.store.backend import Backend
+from llm_orchestrator.store.bulk_connection import BulkConnection
 from llm_orchestrator.store.bulk_rows import RunRow, RunState
 
 _FIELDS = tuple(field.name for field in msgspec.structs.fields(RunRow))
@@ -20,25 +19,16 @@ INSERT = (
 )
 
 
-class Opens(Protocol):
-    """Hands the connection out; see `bulk.Desk`."""
-
-    @property
-    def postgres(self) -> bool: ...
-
-    def __call__(self, *, together: bool = False) -> AbstractContextManager[Backend]: ...
-
-
 class BulkRuns:
     """Reads and changes `bulk_runs`. ``wall`` gives unix seconds, for leases."""
 
-    def __init__(self, desk: Opens, wall: Callable[[], float] = time.time) -> None:
-        self._desk = desk
+    def __init__(self, connection: BulkConnection, wall: Callable[[], float] = time.time) -> None:
+        self._connection = connection
         self._wall = wall
 
     def add(self, run: RunRow) -> bool:
         """Write a new run; False when its id is taken."""
-        with self._desk() as backend:
+        with self._connection() as backend:
             return backend.execute(INSERT, msgspec.structs.astuple(run)) > 0
 
     def get(self, run_id: str) -> RunRow | None:
@@ -68,13 +58,13 @@ class BulkRuns:
         changes = ", ".join(f"{name} = ?" for name in fields)
         where = f" AND state IN ({', '.join('?' * len(among))})" if among else ""
         sql = f"UPDATE bulk_runs SET {changes} WHERE run_id = ?{where}"  # noqa: S608 - our names
-        with self._desk() as backend:
+        with self._connection() as backend:
             return backend.execute(sql, (*fields.values(), run_id, *among)) > 0
 
     def claim(self, run_id: str, owner: str, seconds: float) -> bool:
         """Lease the run, or renew the lease; False while another owner has it."""
         now = int(self._wall() * 1e6)
-        with self._desk() as backend:
+        with self._connection() as backend:
             return (
                 backend.execute(
                     "UPDATE bulk_runs SET owner = ?, owner_until = ? WHERE run_id = ?"
@@ -86,7 +76,7 @@ class BulkRuns:
 
     def release(self, run_id: str, owner: str) -> None:
         """End the lease of this owner."""
-        with self._desk() as backend:
+        with self._connection() as backend:
             backend.execute(
                 "UPDATE bulk_runs SET owner = NULL, owner_until = NULL"
                 " WHERE run_id = ? AND owner = ?",
@@ -95,7 +85,7 @@ class BulkRuns:
 
     def release_all(self, owner: str) -> None:
         """End all leases of this owner."""
-        with self._desk() as backend:
+        with self._connection() as backend:
             backend.execute(
                 "UPDATE bulk_runs SET owner = NULL, owner_until = NULL WHERE owner = ?", (owner,)
             )
@@ -107,10 +97,10 @@ class BulkRuns:
             f"SELECT run_id FROM bulk_runs WHERE state IN ({', '.join('?' * len(states))})"  # noqa: S608
             " AND (owner IS NULL OR owner_until < ?) ORDER BY priority DESC, created_at LIMIT ?"
         )
-        with self._desk() as backend:
+        with self._connection() as backend:
             return [run_id for (run_id,) in backend.query(sql, (*states, now, limit))]
 
     def _read(self, rest: str, parameters: Sequence[object]) -> list[RunRow]:
-        with self._desk() as backend:
+        with self._connection() as backend:
             rows = list(backend.query(f"{_SELECT} {rest}", parameters))
         return [RunRow(**dict(zip(_FIELDS, row, strict=True))) for row in rows]

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from llm_orchestrator.store.bulk_runs import Opens
+from llm_orchestrator.store.bulk_connection import BulkConnection
 from llm_orchestrator.types.money import Pico
 
 
@@ -47,12 +47,12 @@ _PAID = (
 class BulkSums:
     """Reads `bulk_batches` beside the ledger."""
 
-    def __init__(self, desk: Opens) -> None:
-        self._desk = desk
+    def __init__(self, connection: BulkConnection) -> None:
+        self._connection = connection
 
     def paid(self) -> list[PaidUnit]:
         """All batches that were collected, the oldest first."""
-        with self._desk() as backend:
+        with self._connection() as backend:
             return [PaidUnit(*row) for row in backend.query(_PAID)]
 
     def batches(self, since: int) -> BatchSums:
@@ -63,7 +63,7 @@ class BulkSums:
             " FROM bulk_batches WHERE lane = 'batch' AND state IN ('collected', 'dropped')"
             " AND COALESCE(collected_at, ended_at, created_at) >= ?"
         )
-        with self._desk() as backend:
+        with self._connection() as backend:
             ((ended, failed),) = list(backend.query(sql, (since,)))
         return BatchSums(int(ended), int(failed))
 
@@ -74,5 +74,5 @@ class BulkSums:
             " WHERE lane = 'batch' AND state IN ('prepared', 'sending', 'sent', 'ended')"
             " AND COALESCE(sent_at, created_at) < ? ORDER BY 4, work_id"
         )
-        with self._desk() as backend:
+        with self._connection() as backend:
             return [(one, two, three, at) for one, two, three, at in backend.query(sql, (before,))]

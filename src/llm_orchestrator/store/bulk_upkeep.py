@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from llm_orchestrator.store.bulk_runs import Opens
+from llm_orchestrator.store.bulk_connection import BulkConnection
 
 
 class Upkeep(msgspec.Struct, frozen=True):
@@ -22,14 +22,14 @@ class Upkeep(msgspec.Struct, frozen=True):
 class BulkUpkeep:
     """Reads and changes `bulk_upkeep`. ``wall`` gives unix seconds: intervals are real ones."""
 
-    def __init__(self, desk: Opens, wall: Callable[[], float] = time.time) -> None:
-        self._desk = desk
+    def __init__(self, connection: BulkConnection, wall: Callable[[], float] = time.time) -> None:
+        self._connection = connection
         self._wall = wall
 
     def take(self, name: str, owner: str, lease_s: float, every_s: float) -> bool:
         """Lease it, if nobody is at it and nobody has done it within ``every_s``."""
         now = int(self._wall() * 1e6)
-        with self._desk() as backend:
+        with self._connection() as backend:
             return (
                 backend.execute(
                     "INSERT INTO bulk_upkeep (name, owner, owner_until) VALUES (?, ?, ?)"
@@ -45,7 +45,7 @@ class BulkUpkeep:
 
     def done(self, name: str, owner: str, told: str, *, at: int) -> bool:
         """It is done, on the runs' clock ``at``; False when another one has taken it over."""
-        with self._desk() as backend:
+        with self._connection() as backend:
             return (
                 backend.execute(
                     "UPDATE bulk_upkeep SET owner = NULL, owner_until = NULL, done_real = ?,"
@@ -57,7 +57,7 @@ class BulkUpkeep:
 
     def release(self, name: str, owner: str) -> None:
         """It was not done: leave it to others."""
-        with self._desk() as backend:
+        with self._connection() as backend:
             backend.execute(
                 "UPDATE bulk_upkeep SET owner = NULL, owner_until = NULL"
                 " WHERE name = ? AND owner = ?",
@@ -70,5 +70,5 @@ class BulkUpkeep:
             "SELECT name, owner, owner_until, done_real, done_at, CAST(told AS TEXT)"
             " FROM bulk_upkeep ORDER BY name"
         )
-        with self._desk() as backend:
+        with self._connection() as backend:
             return [Upkeep(*row) for row in list(backend.query(sql))]

@@ -290,7 +290,7 @@ async def foreign(world: World, count: int) -> str:
 
 
 def execute(world: World, sql: str) -> None:
-    with world.store._desk() as backend:
+    with world.store._connection() as backend:
         backend.execute(sql)
 
 

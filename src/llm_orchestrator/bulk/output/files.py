@@ -30,7 +30,8 @@ from llm_orchestrator.bulk.planning.split import Split
 from llm_orchestrator.bulk.rows.row import Reject
 from llm_orchestrator.bulk.runner import Runner
 from llm_orchestrator.bulk.tasks.task import Task
-from llm_orchestrator.store.bulk import BulkStore, Desk
+from llm_orchestrator.store.bulk import BulkStore
+from llm_orchestrator.store.bulk_connection import BulkConnection
 from llm_orchestrator.store.bulk_items import BulkItems
 from llm_orchestrator.store.bulk_rows import ItemRow, ItemState, RunRow
 from llm_orchestrator.types.money import to_usd
@@ -150,13 +151,13 @@ def _strange(files: "Files", folder: Path, told: summary.Report) -> None:
 
 def _items(store: BulkStore, run_id: str) -> Iterator[ItemRow]:
     """All that belong to the input, on a connection of their own: others go on meanwhile."""
-    desk = Desk(store.target, 30.0)
+    connection = BulkConnection(store.target, 30.0)
     try:
-        for item in BulkItems(desk).iterate(run_id):
+        for item in BulkItems(connection).iterate(run_id):
             if not item.gone:
                 yield item
     finally:
-        desk.close()
+        connection.close()
 
 
 def _reject(item: ItemRow) -> Reject:

@@ -1,0 +1,45 @@
+"""The connection to the tables of bulk runs."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from llm_orchestrator.errors import StoreError
+from llm_orchestrator.store.backend import Backend
+from llm_orchestrator.store.connect import connect
+from llm_orchestrator.store.outage import advice_for, reason_of
+from llm_orchestrator.store.urls import Target
+
+
+class BulkConnection:
+    """The connection that the aggregates share. What the database raises becomes `StoreError`."""
+
+    def __init__(self, target: Target, timeout_s: float) -> None:
+        self.target = target
+        self._backend = connect(target, timeout_s)
+
+    @property
+    def postgres(self) -> bool:
+        """Whether rows must be locked one by one."""
+        return self.target.kind == "postgres"
+
+    @contextmanager
+    def __call__(self, *, atomic: bool = False) -> Iterator[Backend]:
+        """The backend; ``atomic``: what is done is one transaction."""
+        backend = self._backend
+        faults: tuple[type[Exception], ...] = (*backend.errors, *backend.data_errors, OSError)
+        try:
+            if atomic:
+                with backend.transaction():
+                    yield backend
+            else:
+                yield backend
+        except faults as error:
+            reason = reason_of(error, self.target)
+            raise StoreError(
+                f"the bulk runs at {self.target.shown} cannot be read or written: "
+                f"{reason.rstrip('.')}. {advice_for(error, reason)}"
+            ) from error
+
+    def close(self) -> None:
+        """Disconnect; the next use connects again."""
+        self._backend.close()
