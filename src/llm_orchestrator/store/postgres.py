@@ -1,15 +1,15 @@
 """The ledger in PostgreSQL."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import psycopg
 from msgspec.structs import astuple
 from psycopg.errors import error_from_result
-from psycopg.pq import ConnStatus, ExecStatus
+from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
 from psycopg.pq.abc import PGconn, PGresult
 
 from llm_orchestrator.errors import StoreError
@@ -28,6 +28,7 @@ _POOLED = (psycopg.errors.InvalidSqlStatementName, psycopg.errors.DuplicatePrepa
 _INSERT = INSERT.replace("%s", "$1").encode()
 _BEGIN = b"BEGIN ISOLATION LEVEL READ COMMITTED"
 _DONE = frozenset((ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK))
+_Found = TypeVar("_Found")
 
 
 class PostgresBackend:
@@ -174,21 +175,37 @@ class PostgresBackend:
         _check(libpq, result)
         return result
 
+    def _repeated(self, work: Callable[[psycopg.Connection], _Found]) -> _Found:
+        """Do what may be done twice, once more if the server has dropped an idle connection."""
+        idle = (
+            self._connection is not None
+            and self._connection.pgconn.transaction_status == TransactionStatus.IDLE
+        )
+        try:
+            return work(self._connected())
+        except psycopg.OperationalError:
+            if not idle or self._connection is None or not self._connection.broken:
+                raise
+            self.close()
+            return work(self._connected())
+
     def enrol(self, executor: Executor, now_us: int) -> None:
         """Say that this process writes, or still does."""
-        self._connected().execute(
+        sql = (
             "INSERT INTO executors (executor_id, host, boot, pid, born, started_at, seen_at)"
             " VALUES (%s, %s, %s, %s, %s, %s, %s)"
-            " ON CONFLICT (executor_id) DO UPDATE SET seen_at = excluded.seen_at, ended_at = NULL",
-            (*astuple(executor)[:6], now_us),
+            " ON CONFLICT (executor_id) DO UPDATE SET seen_at = excluded.seen_at, ended_at = NULL"
         )
+        values = (*astuple(executor)[:6], now_us)
+        self._repeated(lambda connection: connection.execute(sql, values))
 
     def living(self) -> list[Executor]:
         """The processes that have not ended, as far as the store knows."""
-        rows = self._connected().execute(
+        sql = (
             "SELECT executor_id, host, boot, pid, born, started_at, seen_at FROM executors"
             " WHERE ended_at IS NULL"
         )
+        rows = self._repeated(lambda connection: connection.execute(sql))
         return [Executor(*row) for row in rows]
 
     def retire(self, executor_ids: Sequence[str], now_us: int) -> None:
@@ -200,8 +217,12 @@ class PostgresBackend:
 
     def query(self, sql: str, parameters: Sequence[object] = ()) -> Iterator[tuple[Any, ...]]:
         """The rows of a SELECT, one by one."""
-        with self._connected().cursor() as cursor:
-            yield from cursor.stream(_marked(sql), parameters)
+        rows, ahead = self._repeated(partial(_begun, _marked(sql), parameters))
+        # One is read ahead: whoever takes the only one leaves nothing that must be cancelled.
+        with closing(rows):
+            while (row := ahead) is not None:
+                ahead = next(rows, None)
+                yield row
 
     def execute(self, sql: str, parameters: Sequence[object] = ()) -> int:
         """Run one statement that changes rows, by itself; how many."""
@@ -225,6 +246,19 @@ class PostgresBackend:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
+
+
+def _begun(
+    sql: bytes, parameters: Sequence[object], connection: psycopg.Connection
+) -> tuple[Generator[tuple[Any, ...]], tuple[Any, ...] | None]:
+    """The rows of a query, of which the first one is there."""
+
+    def read() -> Generator[tuple[Any, ...]]:
+        with connection.cursor() as cursor:
+            yield from cursor.stream(sql, parameters)
+
+    rows = read()
+    return rows, next(rows, None)
 
 
 def _marked(sql: str) -> bytes:

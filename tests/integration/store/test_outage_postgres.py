@@ -15,7 +15,9 @@ from llm_orchestrator.store.ledger import Ledger
 from llm_orchestrator.store.postgres import PostgresBackend
 from llm_orchestrator.store.rows import Group
 from llm_orchestrator.store.writer import Committed
+from llm_orchestrator.types.budget import Budget
 from tests.integration.store.data import attempt, read, wait_for
+from tests.ports import quiet_port
 
 pytestmark = pytest.mark.postgres
 IDS = "SELECT attempt_id FROM attempts ORDER BY 1"
@@ -26,8 +28,8 @@ def spilled(folder: Path) -> list[Path]:
 
 
 @contextmanager
-def relay(url: str, port: int) -> Iterator[None]:
-    """A server in front of PostgreSQL that can be missing."""
+def relay(url: str, port: int) -> Iterator[list[socket.socket]]:
+    """A server in front of PostgreSQL that can be missing; gives it and two for each connection."""
     info = psycopg.conninfo.conninfo_to_dict(url)
     server = socket.create_server(("127.0.0.1", port))
     sockets: list[socket.socket] = [server]
@@ -36,6 +38,7 @@ def relay(url: str, port: int) -> Iterator[None]:
         try:
             while data := source.recv(65536):
                 sink.sendall(data)
+            sink.shutdown(socket.SHUT_WR)  # who waits for the end must see it
         except OSError:
             pass
 
@@ -53,7 +56,7 @@ def relay(url: str, port: int) -> Iterator[None]:
     thread = threading.Thread(target=accept, daemon=True)
     thread.start()
     try:
-        yield
+        yield sockets
     finally:
         server.shutdown(socket.SHUT_RDWR)
         thread.join()
@@ -65,16 +68,10 @@ def relay(url: str, port: int) -> Iterator[None]:
                     continue
 
 
-def free_port() -> int:
-    with closing(socket.create_server(("127.0.0.1", 0))) as server:
-        port: int = server.getsockname()[1]
-        return port
-
-
 async def test_a_server_that_goes_and_comes_back(
     postgres_url: str, llmo_home: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    port = free_port()
+    port = quiet_port()
     info = psycopg.conninfo.conninfo_to_dict(postgres_url)
     url = f"postgresql://{info['user']}:canary-7@127.0.0.1:{port}/{info['dbname']}"
     ledger = Ledger(url)
@@ -91,20 +88,39 @@ async def test_a_server_that_goes_and_comes_back(
     assert "canary-7" not in caplog.text + repr(ledger.target) + repr(ledger)
 
 
+@pytest.mark.parametrize("budgets", [(), (Budget(scope="global", cap_pico=100),)])
 async def test_a_dropped_idle_connection_is_no_outage(
-    postgres_url: str, caplog: pytest.LogCaptureFixture
+    postgres_url: str, budgets: tuple[Budget, ...], caplog: pytest.LogCaptureFixture
 ) -> None:
-    ledger = Ledger(postgres_url)
-    await ledger.intent(attempt("1"))
+    ledger = Ledger(postgres_url, budgets=budgets)
+    await ledger.admit(attempt("1", hold_pico=7), capped=True)
     await ledger.flush()
+    if budgets:
+        await asyncio.sleep(1.1)  # the next one looks at them again, which it does once a second
     with psycopg.connect(postgres_url) as admin:
         admin.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
             " WHERE application_name = 'llm-orchestrator' AND datname = current_database()"
         )
-    assert await ledger.intent(attempt("2")) is Committed.YES
+    await ledger.admit(attempt("2", hold_pico=7), capped=True)
     await ledger.close()
     assert not caplog.records
+    assert read(postgres_url, IDS) == [("att_1",), ("att_2",)]
+
+
+def test_a_question_takes_one_connection(postgres_url: str) -> None:
+    """Whoever reads the first row alone has no others cancelled, which takes one more."""
+    port = quiet_port()
+    info = psycopg.conninfo.conninfo_to_dict(postgres_url)
+    with relay(postgres_url, port) as sockets:
+        backend = PostgresBackend(f"postgresql://{info['user']}@127.0.0.1:{port}/{info['dbname']}")
+        for _ in range(3):
+            assert next(backend.query("SELECT 1")) == (1,)
+        assert list(backend.query("SELECT * FROM generate_series(1, 3)")) == [(1,), (2,), (3,)]
+        assert next(backend.query("SELECT * FROM generate_series(1, 10000)")) == (1,)
+        assert list(backend.query("SELECT 1 WHERE false")) == []
+        backend.close()
+        assert len(sockets) <= 1 + 2 * 2, "itself, and one that cancels thousands of rows"
 
 
 async def test_tables_of_another_application(
