@@ -1,13 +1,14 @@
 """A Redis that a test may kill, and one that accepts and never answers."""
 
 import asyncio
-import socket
 import subprocess
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import redis
+
+from tests.ports import quiet_port
 
 DEAF_S = 60.0
 
@@ -16,9 +17,7 @@ class OwnRedis:
     """A `redis-server` on a port of its own, with nothing on disk."""
 
     def __init__(self) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port: int = free.getsockname()[1]
+        self.port = quiet_port()
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
