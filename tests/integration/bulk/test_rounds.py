@@ -347,6 +347,34 @@ def test_a_cap_that_pays_for_all_is_shared_by_tasks_and_models(
     assert "fits the cap of 0.5 USD" in cut
 
 
+VECTORS = {"name": "vec", "id": "video_id", "input": "{{ text }}"}
+TYPED = {
+    "name": "typed",
+    "id": "video_id",
+    "prompt": "Mood? {{ text }}",
+    "schema": {"type": "object", "properties": {"mood": {"type": "string"}}, "required": ["mood"]},
+    "options": {"max_tokens": 60},
+}
+
+
+@pytest.mark.parametrize(
+    "own,model", [(VECTORS, "text-embedding-3-small"), (TYPED, "gpt-4o-mini")], ids=["vec", "typed"]
+)
+def test_a_cap_of_the_upper_bound_is_enough_in_real_time(
+    sim: Simulator, tmp_path: Path, own: dict[str, Any], model: str
+) -> None:
+    config = {
+        "providers": sections(sim, MODELS),
+        "store": {"url": f"sqlite:///{tmp_path / 'ledger.db'}"},
+    }
+    given: dict[str, Any] = {"task": own, "models": model}
+    with LLMOrchestrator(config) as orchestrator:
+        lines = orchestrator.estimate_bulk(posts(1), **given).estimate.lines
+        (most,) = [line.high for line in lines if line.lane == "online"]
+        run = orchestrator.bulk(posts(1), max_cost=most, lane="online", clock=sim.url, **given)
+        assert run.wait() == "completed", run.report().run.error
+
+
 async def test_money_that_a_batch_holds_is_waited_for(sim: Simulator, tmp_path: Path) -> None:
     """A call in real time that does not fit beside it does so when the batch has ended."""
     world = World(sim, tmp_path, f"sqlite:///{tmp_path / 'ledger.db'}", names=MODELS)

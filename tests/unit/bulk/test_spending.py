@@ -2,6 +2,7 @@
 
 import asyncio
 
+import msgspec
 import pytest
 
 from llm_orchestrator.bulk.online.spending import Spending
@@ -9,7 +10,7 @@ from llm_orchestrator.bulk.planning.bounds import most_online
 from llm_orchestrator.catalog import Catalog
 from llm_orchestrator.providers.table import TABLE
 from llm_orchestrator.types.provider import Candidate
-from llm_orchestrator.types.request import Message, Request
+from llm_orchestrator.types.request import Message, OutputSchema, Request
 
 TARGET = Candidate(TABLE["openai"], Catalog().resolve("gpt-4o-mini", "openai"))
 ASKED = Request(messages=(Message("user", "Say it."),), max_tokens=100)
@@ -40,6 +41,25 @@ async def test_a_call_waits_for_what_another_gives_back() -> None:
     assert not second.done()
     spending.settle(held, held // 10)
     assert await second == bound()
+
+
+async def test_the_last_call_does_without_a_repair() -> None:
+    """A cap of what an item can cost at most pays for it, and is not passed for its repair."""
+    typed = msgspec.structs.replace(ASKED, schema=OutputSchema("mood", {"type": "object"}))
+    whole, once = most_online(typed, TARGET), most_online(typed, TARGET, repair=False)
+    assert whole
+    assert once
+    spending = Spending(whole + once)
+    first = await spending.hold(typed, TARGET)
+    assert first == whole
+    assert spending.repairs(typed, TARGET, first)
+    second = asyncio.ensure_future(spending.hold(typed, TARGET))
+    await asyncio.sleep(0)
+    assert not second.done()  # the first one may give something back
+    spending.settle(first, None)
+    assert await second == once
+    assert not spending.repairs(typed, TARGET, once)
+    assert not spending.empty
 
 
 @pytest.mark.parametrize("cost", [None, 10**15])

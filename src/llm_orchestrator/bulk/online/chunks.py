@@ -246,6 +246,8 @@ class ChunkRunner:
             return outcome
         if (verdict.error or "").startswith(CUT):
             return outcome
+        if not chunk.spending.repairs(request, chunk.target, held):
+            return outcome
         # An answer that breaks the schema is repaired once, at once.
         bad = msgspec.structs.replace(row, result=outcome.result, error=outcome.error)
         try:

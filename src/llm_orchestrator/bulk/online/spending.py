@@ -26,7 +26,8 @@ class Spending:
     async def hold(self, asked: Request | Texts, target: Candidate) -> Pico | None:
         """Hold what a call can cost; waits for others to end where that may make room.
 
-        ``None`` when it does not fit at all.
+        ``None`` when it does not fit at all. The last ones may have to do without a repair: then
+        that is not held.
         """
         if not self.capped:
             return 0
@@ -36,6 +37,9 @@ class Spending:
             return None
         while self._used + most > self._most:
             if not self._out:
+                most = most_online(asked, target, repair=False) or 0
+                if self._used + most <= self._most:
+                    break
                 self.empty = True
                 return None
             self._changed.clear()
@@ -43,6 +47,10 @@ class Spending:
         self._used += most
         self._out += 1
         return most
+
+    def repairs(self, asked: Request, target: Candidate, held: Pico) -> bool:
+        """Whether what was held pays for the repair of an answer, too."""
+        return not self.capped or held >= (most_online(asked, target) or 0)
 
     def settle(self, held: Pico, cost: Pico | None) -> None:
         """The call has ended; what is unknown counts with all that was held."""

@@ -20,13 +20,14 @@ def most_in_batch(asked: Request | Texts, size: int, target: Candidate) -> Pico 
     return bound(asked, most_input, target, tier="batch")
 
 
-def most_online(asked: Request | Texts, target: Candidate) -> Pico | None:
-    """The most that an item can cost in real time, repair and all."""
+def most_online(asked: Request | Texts, target: Candidate, *, repair: bool = True) -> Pico | None:
+    """The most that an item can cost in real time, with the repair of its answer or without."""
     if isinstance(asked, Texts):
         size = sum(len(text.encode("utf-8", "replace")) + 8 for text in asked.texts)
         return upper_bound(size, 0, target.model)
     most = bound(asked, upper_bound_input(asked, target.model), target)
-    return None if most is None else most * (_REPAIRED if asked.schema is not None else 1)
+    repaired = repair and asked.schema is not None
+    return most * _REPAIRED if most is not None and repaired else most
 
 
 def _has_images(request: Request) -> bool:

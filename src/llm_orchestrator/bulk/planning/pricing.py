@@ -7,12 +7,12 @@ from typing import cast
 import msgspec
 
 from llm_orchestrator import dialects
-from llm_orchestrator.bulk.planning.bounds import most_in_batch
+from llm_orchestrator.bulk.planning.bounds import most_in_batch, most_online
 from llm_orchestrator.bulk.planning.guesses import answer_tokens
 from llm_orchestrator.bulk.planning.past import Seen
 from llm_orchestrator.bulk.planning.plan import Lane
 from llm_orchestrator.bulk.tasks.task import Asked, Task
-from llm_orchestrator.catalog import cost, price_on, upper_bound
+from llm_orchestrator.catalog import cost, price_on
 from llm_orchestrator.catalog.estimate import FALLBACK_MAX_OUTPUT, SHORTEST_ANSWER
 from llm_orchestrator.catalog.tokens import count_request, count_text, upper_bound_input
 from llm_orchestrator.dialects import batch
@@ -139,7 +139,7 @@ def _tops(
         if lane == "batch":
             size += _FRAME
             return size, 0 if target.provider.local else most_in_batch(asked, size, target)
-        return size, 0 if target.provider.local else upper_bound(size, 0, target.model)
+        return size, 0 if target.provider.local else most_online(asked, target)
     if most_output is not None:
         asked = msgspec.structs.replace(asked, max_tokens=most_output)
     size = upper_bound_input(asked, target.model)
