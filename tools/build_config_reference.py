@@ -65,6 +65,8 @@ They fill in what the file leaves out.
 |---|---|
 | `LLMO_CONFIG` | the configuration file when none is given |
 | `LLMO_HOME` | the folder of the ledger |
+| `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` | the proxy to providers: `http://host:port` |
+| `NO_PROXY` | hosts that are reached without it |
 | `REDIS_URL` | `rate_limits.redis_url`, and `cache.redis_url` where answers are kept in Redis |
 | `ORCHESTRATOR_DEFAULT_PROVIDER` | `active_provider` |
 | `ORCHESTRATOR_AUTO_APPROVE_THRESHOLD_USD` | `auto_approve_threshold_usd` |

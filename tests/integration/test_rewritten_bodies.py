@@ -125,12 +125,22 @@ async def test_a_way_to_another_address() -> None:
     assert "a proxy or the network asks for a sign-in first" in error.message
 
 
+@pytest.fixture
+def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+
+
+@pytest.mark.usefixtures("no_proxy")
+@pytest.mark.parametrize("variable", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"])
+@pytest.mark.parametrize("scheme", ["http://", ""])
 @pytest.mark.parametrize("status, advice", [(407, "user and password"), (403, "NO_PROXY")])
 async def test_a_proxy_that_leads_nowhere(
-    status: int, advice: str, monkeypatch: pytest.MonkeyPatch
+    status: int, advice: str, scheme: str, variable: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with raw(saying(status, PAGE, "text/html")) as proxy:
-        monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+        monkeypatch.setenv(variable, scheme + proxy.url.removeprefix("http://"))
         async with AsyncLLMOrchestrator(settings("openai", "https://api.example.com")) as llm:
             with pytest.raises(E.APIConnectionError) as caught:
                 await llm.send_request(HELLO)
@@ -138,6 +148,43 @@ async def test_a_proxy_that_leads_nowhere(
         caught.value.message
     )
     assert advice in caught.value.message
+
+
+@pytest.mark.usefixtures("no_proxy")
+@pytest.mark.parametrize(
+    "address, error, expected",
+    [
+        ("socks5://ann:s3cret@127.0.0.1:9", E.ConfigError, "what ALL_PROXY names cannot be used"),
+        ("https://ann:s3cret@127.0.0.1:9", E.ConfigError, "write http://host:port"),
+        ("http://ann:s3cret@127.0.0.1:99999", E.ConfigError, "cannot be used"),
+        ("http://[::1", E.ConfigError, "cannot be used"),
+        (
+            "http://ann:s3cret@127.0.0.1:9",
+            E.APIConnectionError,
+            "cannot connect to the proxy 127.0.0.1:9 that ALL_PROXY names",
+        ),
+        ("proxy.invalid:9", E.APIConnectionError, "cannot connect to the proxy proxy.invalid:9"),
+    ],
+)
+async def test_a_proxy_that_is_none_is_not_passed_by(
+    address: str, error: type[E.OrchestratorError], expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALL_PROXY", address)
+    async with (
+        raw(saying(500, b"", "text/html")) as direct,
+        AsyncLLMOrchestrator(settings("openai", direct.url)) as llm,
+    ):
+        with pytest.raises(error) as caught:
+            await llm.send_request(HELLO)
+        assert expected in str(caught.value)
+        assert "s3cret" not in repr(caught.value)
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    async with (
+        raw(saying(500, b"", "text/html")) as direct,
+        AsyncLLMOrchestrator(settings("openai", direct.url)) as llm,
+    ):
+        with pytest.raises(E.ServerError):
+            await llm.send_request(HELLO)
 
 
 # ------------------------------------------------------------------ gzip

@@ -66,6 +66,23 @@ def untrusted(host: str, why: object) -> APIConnectionError:
     )
 
 
+def no_proxy(variable: str) -> ConfigError:
+    """The environment names a proxy that is none; its address may hold a password."""
+    return ConfigError(
+        f"what {variable} names cannot be used: write http://host:port (proxies that speak SOCKS, "
+        "or TLS themselves, are not supported), or name the provider's host in NO_PROXY"
+    )
+
+
+def unreachable_proxy(variable: str, proxy: str, why: str) -> APIConnectionError:
+    """Nobody took the connection to the proxy of the environment."""
+    return APIConnectionError(
+        f"cannot connect to the proxy {proxy} that {variable} names: {why}; is the variable right, "
+        "and does the proxy run?",
+        code="proxy",
+    )
+
+
 def refused_by_proxy(host: str, status: int) -> APIConnectionError:
     """The proxy of the environment does not lead there."""
     advice = "put user and password into the address in HTTPS_PROXY"

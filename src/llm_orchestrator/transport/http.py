@@ -13,9 +13,10 @@ from yarl import URL
 
 from llm_orchestrator.errors import OrchestratorError
 from llm_orchestrator.transport import faults
-from llm_orchestrator.transport.base import LINGER_S, Limits, check, proxied
+from llm_orchestrator.transport.base import LINGER_S, Limits, check
 from llm_orchestrator.transport.body import pieces
 from llm_orchestrator.transport.deadline import Deadline
+from llm_orchestrator.transport.proxies import proxy_of
 from llm_orchestrator.types.http import HTTPCall
 
 _KEEP_ALIVE_S = 30
@@ -39,6 +40,7 @@ class HTTPTransport:
     def __init__(self) -> None:
         self._sessions: dict[asyncio.AbstractEventLoop, aiohttp.ClientSession] = {}
         self._ending: set[HTTPWire] = set()
+        self._proxies: dict[tuple[str, str | None], URL | None] = {}
         _TRANSPORTS.add(self)
 
     async def _ready(self) -> aiohttp.ClientSession:
@@ -51,10 +53,15 @@ class HTTPTransport:
                 connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP_ALIVE_S),
                 timeout=_NO_TIMEOUT,
                 cookie_jar=aiohttp.DummyCookieJar(),
-                # Looking for a proxy costs something on every request: only where there is one.
-                trust_env=proxied(),
             )
         return session
+
+    def _proxy(self, url: URL) -> URL | None:
+        """The proxy that leads there; looked for once."""
+        to = url.scheme, url.host
+        if to not in self._proxies:
+            self._proxies[to], _ = proxy_of(url)
+        return self._proxies[to]
 
     async def open(self, call: HTTPCall, headers: Mapping[str, str], limits: Limits) -> "HTTPWire":
         """Send the call; returns when the reply's headers are there."""
@@ -62,6 +69,7 @@ class HTTPTransport:
         if call.parts:  # else it would be sent in chunks, which not every storage takes
             headers = {**headers, "Content-Length": str(call.size)}
         url = _parsed(call.url)
+        proxy = self._proxy(url)
         session = await self._ready()
         deadline = Deadline(asyncio.get_running_loop(), limits)
         deadline.begin()
@@ -71,6 +79,7 @@ class HTTPTransport:
                 url,
                 data=_data(call),
                 headers=headers,
+                proxy=proxy,
                 allow_redirects=False,
                 timeout=_connect_limit(limits.connect),
             )
@@ -245,8 +254,11 @@ def _connection_error(exc: Exception, limits: Limits, call: HTTPCall) -> Orchest
         return faults.late("connect", limits, host)
     if isinstance(exc, aiohttp.InvalidURL | aiohttp.NonHttpUrlClientError):
         return faults.no_address(call.url)
-    if isinstance(exc, aiohttp.ClientConnectorDNSError):
-        return faults.unresolved(host)
+    if isinstance(exc, aiohttp.ClientConnectorDNSError | aiohttp.ClientProxyConnectionError):
+        _, variable = proxy_of(_parsed(call.url))
+        if not variable:
+            return faults.unresolved(host)
+        return faults.unreachable_proxy(variable, f"{exc.host}:{exc.port}", str(exc.strerror))
     if isinstance(exc, aiohttp.ClientConnectorCertificateError | aiohttp.ClientSSLError):
         return faults.untrusted(host, exc)
     if isinstance(exc, aiohttp.ClientConnectorError):
