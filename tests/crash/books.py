@@ -27,6 +27,16 @@ def start(how: str, simulator: Simulator, ledger: Path, name: str = "x") -> subp
     return process
 
 
+def begun(process: subprocess.Popen[str], simulator: Simulator, calls: int = 1) -> None:
+    """Wait until the worker has made so many calls."""
+    since = simulator.ledger()["last_seq"]
+    until = time.monotonic() + 60
+    while len(simulator.ledger(since)["rows"]) < calls:
+        assert process.poll() is None, "the worker has ended"
+        assert time.monotonic() < until, "the worker makes no calls"
+        time.sleep(0.01)
+
+
 def heard(process: subprocess.Popen[str]) -> dict[str, int | None]:
     """What the worker told of its attempts until it ended: id to cost."""
     text = process.communicate(timeout=60)[0]

@@ -1,7 +1,6 @@
 """A process that ends without closing anything loses no row, however it ends."""
 
 import signal
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -48,7 +47,7 @@ def test_sigterm_writes_what_is_left_and_ends_as_before(
 ) -> None:
     ledger = tmp_path / "ledger.db"
     process = books.start("endless", simulator, ledger)
-    time.sleep(1)
+    books.begun(process, simulator, calls=60)
     process.send_signal(signal.SIGTERM)
     told = books.heard(process)
     assert process.returncode == -signal.SIGTERM
@@ -60,7 +59,7 @@ def test_sigterm_writes_what_is_left_and_ends_as_before(
 def test_a_handler_of_the_program_stays(simulator: Simulator, tmp_path: Path, how: str) -> None:
     ledger = tmp_path / "ledger.db"
     process = books.start(how, simulator, ledger)
-    time.sleep(1)
+    books.begun(process, simulator, calls=60)
     process.send_signal(signal.SIGTERM)
     told = books.heard(process)
     assert process.returncode == 3
