@@ -10,6 +10,7 @@ import openai
 import pytest
 
 from llm_orchestrator.simulator import Simulator, account_of
+from tests.steady import SteadyLoop
 
 Client = Any
 """An SDK's client; its own types would need a cast at every line of a test."""
@@ -25,6 +26,10 @@ WEATHER = {
     "required": ["city"],
     "additionalProperties": False,
 }
+
+
+def pytest_asyncio_loop_factories() -> dict[str, Callable[[], SteadyLoop]]:
+    return {"steady": SteadyLoop}
 
 
 @pytest.fixture(scope="package")
@@ -63,7 +68,7 @@ def rows(sim: Simulator, key: str) -> Callable[[], list[dict[str, Any]]]:
     """The bill of this test's account, read over the wire."""
 
     def read() -> list[dict[str, Any]]:
-        with urllib.request.urlopen(f"{sim.url}/_ledger", timeout=10) as reply:
+        with urllib.request.urlopen(f"{sim.url}/_ledger", timeout=60) as reply:
             bill = json.load(reply)
         return [row for row in bill["rows"] if row["account"] == account_of(key)]
 

@@ -59,7 +59,7 @@ async def post(
     path: str,
     body: Any,
     key: str,
-    wait: float = 20.0,
+    wait: float = 60.0,
     headers: Mapping[str, str] | None = None,
 ) -> Seen:
     """One request on a connection of its own; reads until the server hangs up."""

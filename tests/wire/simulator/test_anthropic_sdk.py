@@ -73,7 +73,7 @@ def test_pings_are_on_the_wire(sim: Simulator, key: str) -> None:
         json.dumps(body).encode(),
         {"x-api-key": key, "anthropic-version": "2023-06-01"},
     )
-    with urllib.request.urlopen(request, timeout=10) as reply:
+    with urllib.request.urlopen(request, timeout=60) as reply:
         text = reply.read().decode()
     assert reply.headers["content-type"].startswith("text/event-stream")
     assert 'event: ping\ndata: {"type":"ping"}\n\n' in text

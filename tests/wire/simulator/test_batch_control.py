@@ -27,7 +27,7 @@ def client(own: Simulator) -> Iterator[openai.OpenAI]:
 
 def ask(own: Simulator, path: str, body: Any = None) -> Any:
     data = None if body is None else json.dumps(body).encode()
-    with urllib.request.urlopen(f"{own.url}{path}", data, timeout=10) as reply:
+    with urllib.request.urlopen(f"{own.url}{path}", data, timeout=60) as reply:
         return json.load(reply)
 
 
@@ -78,7 +78,7 @@ def test_every_accepted_batch_is_shown(own: Simulator, client: Client) -> None:
     assert (row["state"], row["succeeded"], row["failed"], row["billed"]) == ("completed", 1, 1, 1)
     assert row["cost_pico"] == seen["cost_pico"] == own.ledger()["total"]["cost_pico"] > 0
     lines = (
-        urllib.request.urlopen(f"{own.url}/_batches/openai/{batch.id}", timeout=10)
+        urllib.request.urlopen(f"{own.url}/_batches/openai/{batch.id}", timeout=60)
         .read()
         .splitlines()
     )

@@ -44,7 +44,7 @@ def upload(own: Simulator, client: Client, lines: list[Any], kind: str = CHAT) -
 
 def results(own: Simulator, client: Client, name: str) -> list[Any]:
     found = client.datasets.get(name).dataset
-    with urllib.request.urlopen(found.dataset_parts[0].url, timeout=10) as reply:
+    with urllib.request.urlopen(found.dataset_parts[0].url, timeout=60) as reply:
         rows: list[Any] = list(fastavro.reader(io.BytesIO(reply.read())))
     assert len(rows) == found.dataset_parts[0].num_rows
     return rows

@@ -267,7 +267,7 @@ async def test_embeddings(sim: Simulator, key: str, rows: Rows) -> None:
 
 def get(sim: Simulator, path: str) -> Any:
     request = urllib.request.Request(sim.url + path, headers={"Authorization": "Bearer k"})
-    with urllib.request.urlopen(request, timeout=10) as reply:
+    with urllib.request.urlopen(request, timeout=60) as reply:
         return json.load(reply)
 
 

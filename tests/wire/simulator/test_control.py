@@ -145,7 +145,7 @@ def test_latency_profiles() -> None:
 
 
 async def test_speed_shortens_latency() -> None:
-    async with Simulator(latency="2,0.1", speed=100) as sim:
+    async with Simulator(latency="20,1", speed=1000) as sim:
         seen = await post(sim, "/v1/chat/completions", ASK | {"stream": True}, KEY)
     assert seen.status == 200
-    assert 0.02 <= seen.took < 2
+    assert 0.02 <= seen.took < 20

@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+import aiohttp
 import pytest
 
 from llm_orchestrator.simulator import Simulator, failover
@@ -203,12 +204,21 @@ async def test_s12_s13_are_refused(send: Send, wire: str, model: str, code: str)
 
 
 async def test_s15_down_for_a_while_after_a_reset(send: Send, bench: Simulator) -> None:
-    bench.reset()
+    await reset(bench, down=60)
     assert (await send("fb-s15-flap")).status == 503
-    await asyncio.sleep(0.65)
+    await reset(bench, down=0.3)
+    await asyncio.sleep(0.35)
     assert is_whole(await send("fb-s15-flap"))
-    bench.reset()
+    await reset(bench, down=60)
     assert (await send("fb-s15-flap")).status == 503
+
+
+async def reset(bench: Simulator, **timings: float) -> None:
+    async with (
+        aiohttp.ClientSession() as http,
+        http.post(f"{bench.url}/_reset", json={"timings": TIMINGS | timings}) as reply,
+    ):
+        assert reply.status == 200
 
 
 async def test_attempts_are_counted_for_each_account(bench: Simulator) -> None:

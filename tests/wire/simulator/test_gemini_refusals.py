@@ -251,7 +251,7 @@ async def test_embeddings_refused(sim: Simulator, key: str, body: Any, words: st
 def get(sim: Simulator, path: str, **headers: str) -> Any:
     request = urllib.request.Request(sim.url + path, headers=headers)
     try:
-        with urllib.request.urlopen(request, timeout=10) as reply:
+        with urllib.request.urlopen(request, timeout=60) as reply:
             return json.load(reply)
     except urllib.error.HTTPError as error:
         return json.load(error)

@@ -24,7 +24,7 @@ def call(own: Simulator, method: str, path: str, body: Any = None) -> tuple[int,
         method=method,
     )
     try:
-        with urllib.request.urlopen(request, timeout=20) as reply:
+        with urllib.request.urlopen(request, timeout=60) as reply:
             return reply.status, json.load(reply)
     except urllib.error.HTTPError as error:
         with error:

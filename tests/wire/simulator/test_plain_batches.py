@@ -21,7 +21,7 @@ def call(
     own: Simulator, method: str, path: str, body: Any = None, kind: str = "application/json"
 ) -> tuple[int, Any, Any]:
     """Status, body and headers; redirects are not followed."""
-    link = http.client.HTTPConnection(own.host, own.port, timeout=20)
+    link = http.client.HTTPConnection(own.host, own.port, timeout=60)
     data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
     headers = {"authorization": f"Bearer {KEY}"} | ({"content-type": kind} if data else {})
     try:
@@ -159,7 +159,7 @@ def put(own: Simulator, data: bytes, **more: str) -> tuple[int, Any]:
     if status != 302:
         return status, found
     assert not urllib.request.urlopen(
-        urllib.request.Request(headers["Location"], data, method="PUT"), timeout=10
+        urllib.request.Request(headers["Location"], data, method="PUT"), timeout=60
     ).read()
     name = headers["X-Together-File-Id"]
     assert call(own, "GET", f"/together/v1/files/{name}")[0] == 404  # not before it is announced

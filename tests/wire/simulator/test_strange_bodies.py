@@ -239,7 +239,7 @@ def status(url: str, body: Any) -> int:
         headers["anthropic-version"] = "2026-10-21"
     request = urllib.request.Request(url, json.dumps(body).encode(), headers)
     try:
-        reply = urllib.request.urlopen(request, timeout=10)
+        reply = urllib.request.urlopen(request, timeout=60)
     except urllib.error.HTTPError as error:
         reply = error
     with reply:

@@ -43,7 +43,7 @@ def gcs(
     sent = {"authorization": f"Bearer {KEY}", "content-type": "application/jsonl"} | headers
     request = urllib.request.Request(url, data, sent, method=method)
     try:
-        with urllib.request.urlopen(request, timeout=10) as reply:
+        with urllib.request.urlopen(request, timeout=60) as reply:
             return reply.status, reply.read(), reply.headers
     except urllib.error.HTTPError as error:
         with error:
@@ -84,7 +84,7 @@ def folder_of(own: Simulator, name: str) -> str:
     request = urllib.request.Request(
         f"{own.vertex_url}/v1beta1/{name}", headers={"authorization": f"Bearer {KEY}"}
     )
-    with urllib.request.urlopen(request, timeout=10) as reply:
+    with urllib.request.urlopen(request, timeout=60) as reply:
         return str(json.load(reply)["outputInfo"]["gcsOutputDirectory"])
 
 
