@@ -15,7 +15,7 @@ from llm_orchestrator import errors as E  # noqa: N812 - one word for many class
 from llm_orchestrator.simulator import Simulator
 from llm_orchestrator.transport.direct import DirectTransport
 from llm_orchestrator.transport.http import HTTPTransport
-from tests.integration.world import HELLO, MINI, check_books, configuration, table
+from tests.integration.world import HELLO, MINI, SLOW, check_books, configuration, table
 from tests.waiting import until
 
 STALL: dict[str, Any] = {"fault": "stall", "model": MINI, "after": 3, "seconds": 60}
@@ -23,7 +23,7 @@ STALL: dict[str, Any] = {"fault": "stall", "model": MINI, "after": 3, "seconds":
 
 @pytest.fixture
 async def slow() -> AsyncIterator[Simulator]:
-    async with Simulator(latency="realistic") as simulator:
+    async with Simulator(latency=SLOW) as simulator:
         yield simulator
 
 
@@ -88,7 +88,7 @@ async def test_a_call_that_waits_to_be_sent_again_does_not_wait_longer(
 def test_from_another_loop(llmo_home: Path) -> None:
     """Calls of all loops end, and those that wait as well."""
     caught: list[BaseException] = []
-    with Simulator(latency="realistic").run_in_thread() as sim:
+    with Simulator(latency=SLOW).run_in_thread() as sim:
         llm = AsyncLLMOrchestrator(configuration(sim), transport=DirectTransport())
 
         def ask() -> None:
@@ -134,7 +134,7 @@ async def test_a_stream_that_is_kept_is_booked_when_it_is_let_go(
     await anext(events)
     began = monotonic()
     await llm.close()
-    assert monotonic() - began < 1.5, "a reader who does not read is not waited for"
+    assert monotonic() - began < 20, "a reader who does not read is not waited for"
     assert table(llmo_home, "calls") == []
     await events.aclose()
     await until(lambda: table(llmo_home, "calls"))

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import socket
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -18,6 +17,7 @@ from llm_orchestrator.providers.resolve import Directory
 from llm_orchestrator.types.http import HTTPCall
 from llm_orchestrator.types.provider import Provider
 from tests.integration.google_world import BORROW, METADATA, REFRESH, VERTEX, Google, google_cloud
+from tests.unit.transport.raw import NOBODY
 
 CALL = HTTPCall("https://example.com/", b"{}", {"Content-Type": "application/json"})
 GENERATE = f"{VERTEX}/gemini-3.8-flash:generateContent"
@@ -183,10 +183,7 @@ async def test_a_refused_account_says_why_and_what_to_do(cloud: Google, tmp_path
 async def test_a_token_endpoint_that_is_not_there_is_a_connection_error(
     cloud: Google, tmp_path: Path
 ) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    cloud.url, there = f"http://127.0.0.1:{port}", cloud.url
+    cloud.url, there = NOBODY, cloud.url
     path = cloud.service_account(tmp_path / "key.json")
     cloud.url = there
     with pytest.raises(E.APIConnectionError, match="no access token from Google") as caught:

@@ -23,6 +23,7 @@ from tests.integration.world import (
     HAIKU,
     HELLO,
     MINI,
+    SLOW,
     all_of,
     booked,
     check_books,
@@ -233,7 +234,7 @@ async def started(llm: AsyncLLMOrchestrator) -> AsyncGenerator[StreamEvent, None
 
 
 async def test_a_stream_that_is_left_is_booked_as_cancelled(llmo_home: Path) -> None:
-    async with Simulator(latency="realistic") as sim:
+    async with Simulator(latency=SLOW) as sim:
         async with AsyncLLMOrchestrator(configuration(sim)) as llm:
             async with aclosing(llm.send_streaming_request(HELLO)) as events:
                 async for event in events:
@@ -250,7 +251,7 @@ async def test_a_stream_that_is_left_is_booked_as_cancelled(llmo_home: Path) -> 
 
 
 async def test_a_stream_that_is_forgotten_is_cut_and_booked(llmo_home: Path) -> None:
-    async with Simulator(latency="realistic") as sim:
+    async with Simulator(latency=SLOW) as sim:
         async with AsyncLLMOrchestrator(configuration(sim)) as llm:
             events = await started(llm)
             del events  # the loop closes what nobody holds any more
@@ -262,7 +263,7 @@ async def test_a_stream_that_is_forgotten_is_cut_and_booked(llmo_home: Path) -> 
 
 
 async def test_a_cancelled_stream_is_booked_as_cancelled(llmo_home: Path) -> None:
-    async with Simulator(latency="realistic") as sim:
+    async with Simulator(latency=SLOW) as sim:
         async with AsyncLLMOrchestrator(configuration(sim)) as llm:
             task = asyncio.ensure_future(all_of(llm.send_streaming_request(HELLO)))
             await until(sim.log)

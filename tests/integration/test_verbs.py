@@ -14,6 +14,7 @@ from tests.integration.world import (
     HELLO,
     KEY,
     MINI,
+    SLOW,
     booked,
     check_books,
     configuration,
@@ -150,7 +151,7 @@ async def test_a_closed_orchestrator_takes_no_calls(llm: AsyncLLMOrchestrator) -
 
 
 async def test_cancelled_calls_are_booked_as_cancelled(llmo_home: Path) -> None:
-    async with Simulator(latency="realistic") as sim:
+    async with Simulator(latency=SLOW) as sim:
         async with AsyncLLMOrchestrator(configuration(sim)) as llm:
             work = asyncio.ensure_future(llm.send_request(HELLO))
             await until(sim.log)

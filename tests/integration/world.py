@@ -14,6 +14,8 @@ from llm_orchestrator.types.reply import Reply
 KEY = "sk-test-0123456789abcdef"
 MINI = "gpt-4o-mini"
 HAIKU = "claude-haiku-4-5-20251001"
+SLOW = "0.1,2"
+"""A latency of the simulator: an answer begins soon, and lasts longer than any test."""
 HELLO = [{"role": "user", "content": "Please describe a quiet morning by the sea."}]
 
 
