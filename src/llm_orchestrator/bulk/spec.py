@@ -7,6 +7,7 @@ import msgspec
 
 MergeRule = Literal["priority", "vote", "all"]
 LaneWish = Literal["auto", "batch", "online"]
+"""In which lane items go; ``auto``: whatever is cheaper and in time."""
 
 
 class RunSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -3,9 +3,10 @@
 import pytest
 
 from llm_orchestrator.bulk.planning.constraints import AskedItems, Constraints, allowed
-from llm_orchestrator.bulk.planning.plan import Lane, LaneWish, Offer
+from llm_orchestrator.bulk.planning.plan import Lane, Offer
 from llm_orchestrator.bulk.planning.planner import Demand, plan
 from llm_orchestrator.bulk.planning.split import Split
+from llm_orchestrator.bulk.spec import LaneWish
 from tests.unit.bulk.planning import offer, shares
 
 LANES: tuple[Lane, ...] = ("batch", "online")

@@ -7,8 +7,8 @@ import pytest
 from rich.console import Console
 
 from llm_orchestrator.bulk.output import progress
-from llm_orchestrator.bulk.output.fates import fates
 from llm_orchestrator.bulk.output.summary import Costs, Report
+from llm_orchestrator.bulk.output.unit_counts import count_units
 from llm_orchestrator.cli import bulk_live
 from llm_orchestrator.store.bulk_rows import RunRow, Unit
 
@@ -31,12 +31,12 @@ def unit(work_id: str, provider: str = "openai", **fields: Any) -> Unit:
 def report(*units: Unit, **run: Any) -> Report:
     row = RunRow(run_id="run_1", state="running", created_at=0, spec="{}", started_at=0, **run)
     total = Costs()
-    found = fates(units, ())
+    found = count_units(units, ())
     for one in units:
         total.add(one, found[one.work_id])
     tasks = {"sentiment": {"sent": sum(one.count for one in units)}}
     sums: dict[str, Any] = {"by_provider": {}, "by_mode": {}, "by_task": {}, "retries": 0}
-    return Report(run=row, tasks=tasks, units=list(units), fates=found, total=total, **sums)
+    return Report(run=row, tasks=tasks, units=list(units), unit_counts=found, total=total, **sums)
 
 
 def drawn(made: Report, now: float, width: int = 80) -> list[str]:

@@ -2,13 +2,13 @@
 
 from collections import Counter
 from itertools import combinations
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
+from llm_orchestrator.bulk.spec import MergeRule
 from llm_orchestrator.routing.canonical import canonical
 
-MergeRule = Literal["priority", "vote", "all"]
 _OWN = frozenset(("provider", "model", "input_tokens", "output_tokens", "cost_usd", "repaired"))
 _MEMBERS = frozenset(("task", *_OWN))
 

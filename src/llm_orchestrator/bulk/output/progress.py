@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from llm_orchestrator.bulk.output.brands import brand
-from llm_orchestrator.bulk.output.fates import Fate
 from llm_orchestrator.bulk.output.summary import Report
+from llm_orchestrator.bulk.output.unit_counts import UnitCounts
 from llm_orchestrator.bulk.planning.plan import Lane
 from llm_orchestrator.store.bulk_rows import Unit
 from llm_orchestrator.types.money import Pico
@@ -40,7 +40,7 @@ def lines(report: Report, now: float) -> list[Line]:
     made = [_batch(one, report, now) for one in running[:_MOST]]
     rest = running[_MOST:]
     rest += [one for one in report.units if one.over or one.lane == "online"]
-    made += _summed(rest, report.fates)
+    made += _summed(rest, report.unit_counts)
     return sorted(made, key=lambda one: (one.provider, one.model, one.task, one.lane))
 
 
@@ -109,10 +109,10 @@ def _state(unit: Unit) -> str:
     return unit.state
 
 
-def _summed(units: Iterable[Unit], fates: Mapping[str, Fate]) -> list[Line]:
+def _summed(units: Iterable[Unit], unit_counts: Mapping[str, UnitCounts]) -> list[Line]:
     made: dict[tuple[str, str, str, str, str], Line] = {}
     for unit in units:
-        if unit.state == "dropped" and not fates[unit.work_id].failed:
+        if unit.state == "dropped" and not unit_counts[unit.work_id].failed:
             continue
         state = "over" if unit.over else "under way" if unit.owner else "waits"
         key = (unit.provider, unit.model, unit.task, unit.lane, state)
@@ -129,10 +129,10 @@ def _summed(units: Iterable[Unit], fates: Mapping[str, Fate]) -> list[Line]:
                 failed=0,
                 cost_pico=0,
             )
-        fate = fates[unit.work_id]
-        line.items += fate.items - fate.again  # those are in another line, or later in this one
-        line.done += fate.done
-        line.failed += fate.failed
+        counts = unit_counts[unit.work_id]
+        line.items += counts.items - counts.again  # those are in another line, or later in this one
+        line.done += counts.done
+        line.failed += counts.failed
         known = line.cost_pico is not None and (unit.cost_pico is not None or not unit.over)
         line.cost_pico = (line.cost_pico or 0) + (unit.cost_pico or 0) if known else None
     return list(made.values())

@@ -8,7 +8,8 @@ import msgspec
 
 from llm_orchestrator.bulk.output.files import Files
 from llm_orchestrator.bulk.output.grouping import Groups
-from llm_orchestrator.bulk.output.merge import MergeRule, Merging
+from llm_orchestrator.bulk.output.merge import Merging
+from llm_orchestrator.bulk.spec import MergeRule
 from llm_orchestrator.errors import InvalidRequestError
 
 _encode = msgspec.json.Encoder(decimal_format="number").encode

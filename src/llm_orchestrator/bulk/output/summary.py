@@ -6,7 +6,7 @@ import msgspec
 
 from llm_orchestrator.bulk.error_text import without_details
 from llm_orchestrator.bulk.output.brands import brand
-from llm_orchestrator.bulk.output.fates import Fate, fates
+from llm_orchestrator.bulk.output.unit_counts import UnitCounts, count_units
 from llm_orchestrator.bulk.planning import stored_estimate
 from llm_orchestrator.bulk.planning.turnaround import Turnarounds
 from llm_orchestrator.store.bulk import BulkStore
@@ -52,13 +52,13 @@ class Costs(msgspec.Struct, kw_only=True):
     held_pico: Pico = 0
     """At most, of what is under way."""
 
-    def add(self, unit: Unit, fate: Fate) -> None:
+    def add(self, unit: Unit, counts: UnitCounts) -> None:
         """One more unit."""
         self.units += 1
-        self.items += fate.items
-        self.done += fate.done
-        self.failed += fate.failed
-        self.again += fate.again
+        self.items += counts.items
+        self.done += counts.done
+        self.failed += counts.failed
+        self.again += counts.again
         if not unit.over:
             self.held_pico += (unit.hold_pico or 0) if unit.reserved else 0
             return
@@ -104,7 +104,7 @@ class Report(msgspec.Struct, kw_only=True):
     tasks: dict[str, dict[str, int]]
     """Items of each task: waiting, sent, done, failed, rejected."""
     units: list[Unit]
-    fates: dict[str, Fate]
+    unit_counts: dict[str, UnitCounts]
     """What became of the items of each unit."""
     total: Costs
     by_provider: dict[str, Costs]
@@ -207,7 +207,7 @@ def _gathered(store: BulkStore, run: RunRow) -> Report:
     # Nobody has to look where all was answered the first time.
     lost = any(one.over and (one.failed or one.state == "dropped") for one in units)
     stayed = store.items.stayed(run.run_id) if lost else []
-    made = _report(run, store.items.counts(run.run_id), units, fates(units, stayed))
+    made = _report(run, store.items.counts(run.run_id), units, count_units(units, stayed))
     made.expected = store.history.of_run(run.run_id)
     out = {one.provider for one in made.units if one.lane == "batch" and not one.over}
     made.turnarounds = Turnarounds({one: store.history.turnarounds(one) for one in out})
@@ -227,7 +227,7 @@ def _report(
     run: RunRow,
     counts: dict[tuple[str, ItemState], int],
     units: list[Unit],
-    found: dict[str, Fate],
+    found: dict[str, UnitCounts],
 ) -> Report:
     tasks: dict[str, dict[str, int]] = {}
     for (task, state), count in sorted(counts.items()):
@@ -237,7 +237,7 @@ def _report(
         run=run,
         tasks=tasks,
         units=units,
-        fates=found,
+        unit_counts=found,
         total=Costs(),
         by_provider={},
         by_mode={},
@@ -245,12 +245,12 @@ def _report(
         retries=0,
     )
     for unit in made.units:
-        fate = found[unit.work_id]
-        made.total.add(unit, fate)
+        of_unit = found[unit.work_id]
+        made.total.add(unit, of_unit)
         mode = brand(unit.provider) + ("_batch" if unit.lane == "batch" else "")
-        made.by_provider.setdefault(brand(unit.provider), Costs()).add(unit, fate)
-        made.by_mode.setdefault(mode, Costs()).add(unit, fate)
-        made.by_task.setdefault(unit.task, Costs()).add(unit, fate)
+        made.by_provider.setdefault(brand(unit.provider), Costs()).add(unit, of_unit)
+        made.by_mode.setdefault(mode, Costs()).add(unit, of_unit)
+        made.by_task.setdefault(unit.task, Costs()).add(unit, of_unit)
         if unit.round and unit.state != "dropped":
             made.retries += unit.count
     return made

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 import msgspec
 
-from llm_orchestrator.bulk.planning.plan import Lane, LaneWish, Offer
+from llm_orchestrator.bulk.planning.plan import Lane, Offer
 from llm_orchestrator.bulk.planning.split import Split
+from llm_orchestrator.bulk.spec import LaneWish
 
 
 class Constraints(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,7 +10,7 @@ from llm_orchestrator.bulk.planning.estimate import BulkEstimate, estimate
 from llm_orchestrator.bulk.planning.offers import offers
 from llm_orchestrator.bulk.planning.pace import pace_of
 from llm_orchestrator.bulk.planning.past import Past
-from llm_orchestrator.bulk.planning.plan import BulkPlan, LaneWish
+from llm_orchestrator.bulk.planning.plan import BulkPlan
 from llm_orchestrator.bulk.planning.planner import Demand, plan
 from llm_orchestrator.bulk.planning.split import Split
 from llm_orchestrator.bulk.planning.targets import find_targets
@@ -18,6 +18,7 @@ from llm_orchestrator.bulk.planning.turnaround import Turnarounds
 from llm_orchestrator.bulk.rows.reading import Format, Source, read_format, read_rows
 from llm_orchestrator.bulk.rows.sampling import Sampler
 from llm_orchestrator.bulk.screening import screened, within
+from llm_orchestrator.bulk.spec import LaneWish
 from llm_orchestrator.bulk.tasks.files import load_tasks
 from llm_orchestrator.bulk.tasks.task import Task
 from llm_orchestrator.config.paths import store_url

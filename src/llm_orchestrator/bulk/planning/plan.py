@@ -10,8 +10,6 @@ from llm_orchestrator.types.money import Pico, to_usd
 
 Lane: TypeAlias = Literal["batch", "online"]
 """A provider's batch, or calls in real time."""
-LaneWish: TypeAlias = Literal["auto", "batch", "online"]
-"""What the user wants; ``auto``: whatever is cheaper and in time."""
 
 SMALL = 100
 """Below so many items, single calls may do as well."""

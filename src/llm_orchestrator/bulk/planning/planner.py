@@ -16,12 +16,12 @@ from llm_orchestrator.bulk.planning.plan import (
     Decision,
     Group,
     Lane,
-    LaneWish,
     Offer,
     Share,
 )
 from llm_orchestrator.bulk.planning.split import Split
 from llm_orchestrator.bulk.planning.wording import due, reason, span
+from llm_orchestrator.bulk.spec import LaneWish
 from llm_orchestrator.errors import InvalidRequestError, UnsupportedError
 from llm_orchestrator.types.money import Pico
 

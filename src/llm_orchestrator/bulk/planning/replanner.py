@@ -8,11 +8,12 @@ from collections.abc import Sequence
 
 import msgspec
 
-from llm_orchestrator.bulk.planning.plan import BulkPlan, Decision, Group, LaneWish, Offer
+from llm_orchestrator.bulk.planning.plan import BulkPlan, Decision, Group, Offer
 from llm_orchestrator.bulk.planning.planner import Demand, fastest, plan
 from llm_orchestrator.bulk.planning.split import Split
 from llm_orchestrator.bulk.planning.turnaround import SLOW, Turnarounds
 from llm_orchestrator.bulk.planning.wording import due, span
+from llm_orchestrator.bulk.spec import LaneWish
 from llm_orchestrator.errors import BudgetError
 from llm_orchestrator.types.money import Pico, usd_text
 
@@ -91,9 +92,11 @@ def replan(
             decisions += (msgspec.structs.replace(one, at=now) for one in made.decisions)
     cancel: list[str] = []
     if left is not None:
-        hurry = _Hurry(running, waiting, offers, turnarounds, now=now, left=left, cap_left=cap_left)
+        late_batches = _LateBatches(
+            running, waiting, offers, turnarounds, now=now, left=left, cap_left=cap_left
+        )
         for one in running:
-            decision = hurry.decide(one)
+            decision = late_batches.decide(one)
             if decision is not None:
                 decisions.append(decision)
                 if decision.kind == "cancel":
@@ -101,7 +104,7 @@ def replan(
     return Replan(plan=made, cancel=tuple(cancel), decisions=tuple(decisions), error=error)
 
 
-class _Hurry:
+class _LateBatches:
     """What a deadline asks of the batches that are under way."""
 
     def __init__(

@@ -63,7 +63,7 @@ class Worker:
         self._over = threading.Event()
         self._looking = threading.Lock()
         self._poked = threading.Event()
-        self._request: set[str] = set()
+        self._wanted: set[str] = set()
         self._heart: threading.Thread | None = None
         self._durable: Durable | None = None
         self._told = Notifier(config.notify, delivered=self._arrived)
@@ -107,7 +107,7 @@ class Worker:
 
     def wake(self, name: str) -> None:
         """Do it now: ``runs``, ``night`` or ``notices``. Also from handlers."""
-        self._request.add(name)
+        self._wanted.add(name)
         self._poked.set()
 
     # ---------------------------------------------------------------- what wakes us
@@ -117,8 +117,8 @@ class Worker:
         tidy_at = time.monotonic()
         while not self._over.is_set():
             try:
-                while self._request and self._durable is not None:  # a handler must not enqueue
-                    self._durable.enqueue(self._request.pop(), "now", priority=10)
+                while self._wanted and self._durable is not None:  # a handler must not enqueue
+                    self._durable.enqueue(self._wanted.pop(), "now", priority=10)
                 self._propose("runs", _LOOK_S, 5)
                 self._propose("night", self._check_s, 10)
                 self._propose("notices", min(_NOTICE_S, self._check_s), 1)
