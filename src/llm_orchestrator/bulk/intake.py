@@ -1,6 +1,7 @@
 """From what a user asks for to a run in the store: a new one, or the one that is gone on with."""
 
 import asyncio
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -25,6 +26,10 @@ from llm_orchestrator.errors import BudgetError, InvalidRequestError, Orchestrat
 from llm_orchestrator.store.bulk_rows import RunRow, new_work_id
 from llm_orchestrator.types.money import Pico
 
+log = logging.getLogger("llm_orchestrator")
+_SAID_AFTER = 10
+"""Looks at a run that another process drives, until that is said."""
+
 
 class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A run as it is asked for."""
@@ -44,18 +49,6 @@ def rejects_path(folder: Path, run_id: str) -> Path:
     return folder / f"{run_id}.rejects.jsonl"
 
 
-async def found(runner: Runner, request: RunRequest) -> RunRow | None:
-    """The run that is gone on with: the newest of that name, or of that folder."""
-    runs, do = runner.store.runs, runner.store.do
-    if request.name is not None:
-        rows = await do(runs.named, request.name)
-    elif request.out is not None:
-        rows = await do(runs.at, str(request.out))
-    else:
-        return None
-    return rows[0] if rows else None
-
-
 async def place(runner: Runner, request: RunRequest) -> tuple[RunRow, Loaded]:
     """Bring a run and its items into the store; it is not driven yet.
 
@@ -68,7 +61,6 @@ async def place(runner: Runner, request: RunRequest) -> tuple[RunRow, Loaded]:
     await runner.clock.refresh()
     now = runner.micros()
     runs, do = runner.store.runs, runner.store.do
-    run = await found(runner, request)
     fields: dict[str, Any] = {
         "spec": spec.encode(request.spec),
         "cap_pico": request.cap,
@@ -76,12 +68,15 @@ async def place(runner: Runner, request: RunRequest) -> tuple[RunRow, Loaded]:
         "out": None if request.out is None else str(request.out),
         "tags": request.tags,
     }
-    if run is None:
-        run_id = f"run_{new_work_id()[1:13]}"
-        run = RunRow(run_id=run_id, name=request.name, created_at=now, **fields)
-        await do(runs.add, run)
+    run_id = f"run_{new_work_id()[1:13]}"
+    new = RunRow(run_id=run_id, name=request.name, created_at=now, **fields)
+    run = await do(runs.found_or_added, new) or new
     # While another process drives it, wait until it ends, is paused or dies.
-    while not await do(runs.claim, run.run_id, runner.owner, runner.lease):  # noqa: ASYNC110
+    tries = 0
+    while not await do(runs.claim, run.run_id, runner.owner, runner.lease):
+        tries += 1
+        if tries == _SAID_AFTER:
+            log.warning("%s: another process is at it, and is waited for", run.run_id)
         await asyncio.sleep(0.2)
     async with runner.leased(run.run_id):
         await do(runs.change, run.run_id, state="loading", error=None, ended_at=None, **fields)

@@ -17,6 +17,8 @@ INSERT = (
     f"INSERT INTO bulk_runs ({', '.join(_FIELDS)}) "  # noqa: S608 - our names
     f"VALUES ({', '.join('?' * len(_FIELDS))}) ON CONFLICT DO NOTHING"
 )
+_LOCK = 0x6C6C6D72
+"""Key of PostgreSQL's advisory lock under which runs are looked for and made."""
 
 
 class BulkRuns:
@@ -30,6 +32,21 @@ class BulkRuns:
         """Write a new run; False when its id is taken."""
         with self._connection() as backend:
             return backend.execute(INSERT, msgspec.structs.astuple(run)) > 0
+
+    def found_or_added(self, run: RunRow) -> RunRow | None:
+        """The newest run of its name, or else of its folder; ``None``: there was none, it is added.
+
+        Of two processes that ask for the same at once, one adds it, and the other one finds it.
+        """
+        key = "name" if run.name is not None else "out"
+        with self._connection(atomic=True) as backend:
+            if self._connection.postgres:
+                list(backend.query("SELECT pg_advisory_xact_lock(?)", (_LOCK,)))
+            rest = f"WHERE {key} = ? ORDER BY created_at DESC, run_id LIMIT 1"
+            rows = list(backend.query(f"{_SELECT} {rest}", (getattr(run, key),)))
+            if not rows:
+                backend.execute(INSERT, msgspec.structs.astuple(run))
+        return _run(rows[0]) if rows else None
 
     def get(self, run_id: str) -> RunRow | None:
         """The run as it stands."""
@@ -103,4 +120,8 @@ class BulkRuns:
     def _read(self, rest: str, parameters: Sequence[object]) -> list[RunRow]:
         with self._connection() as backend:
             rows = list(backend.query(f"{_SELECT} {rest}", parameters))
-        return [RunRow(**dict(zip(_FIELDS, row, strict=True))) for row in rows]
+        return list(map(_run, rows))
+
+
+def _run(row: Sequence[Any]) -> RunRow:
+    return RunRow(**dict(zip(_FIELDS, row, strict=True)))
