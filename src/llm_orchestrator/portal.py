@@ -45,7 +45,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_ends: set[asyncio.Task[Any] | None] = set()
 _END_S = 2.0
 _AHEAD = 256
 """Events that a stream may run ahead of its reader."""
@@ -99,7 +98,7 @@ class Portal:
     def end(self) -> None:
         """At the end of the process: cancel what still runs, so that it is booked."""
         if self._loop is not None:
-            ended = asyncio.run_coroutine_threadsafe(_cancel_all(), self._loop)
+            ended = asyncio.run_coroutine_threadsafe(_end_all(), self._loop)
             with suppress(concurrent.futures.TimeoutError):
                 ended.result(_END_S)
 
@@ -109,9 +108,9 @@ class Portal:
         self._loop = None
 
 
-async def _cancel_all() -> None:
-    _ends.add(asyncio.current_task())  # SIGTERM may come in the middle of an exit: both end well
-    tasks = asyncio.all_tasks() - _ends
+async def _end_all() -> None:
+    # SIGTERM may come in the middle of an exit: neither cancels the other.
+    tasks = {t for t in asyncio.all_tasks() if getattr(t.get_coro(), "__name__", "") != "_end_all"}
     for task in (one for one in tasks if not one.cancelling()):
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
