@@ -119,7 +119,9 @@ def report(
         output.save(text, save)
         return
     if not total.calls and not total.attempts:
-        output.note(f"Nothing was recorded ({period}) in {place}.")
+        given = (category, strategy, provider, model, user)
+        fits = ", ".join((period.value, *(word for word in given if word)))
+        output.note(f"Nothing was recorded ({fits}) in {place}.")
         return
     places = output.places(row.cost for row in rows.values())
     cells = [_cells(name or f"(no {by})", row, places) for name, row in rows.items()]

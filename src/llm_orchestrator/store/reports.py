@@ -12,10 +12,10 @@ import msgspec
 
 from llm_orchestrator.errors import ConfigError, StoreError
 from llm_orchestrator.store.backend import Backend
+from llm_orchestrator.store.bad_rows import write
 from llm_orchestrator.store.connect import connect, retire_dead
 from llm_orchestrator.store.outage import advice_for, reason_of
 from llm_orchestrator.store.rows import CallRow
-from llm_orchestrator.store.sift import write
 from llm_orchestrator.store.spill import drain, waiting
 from llm_orchestrator.store.urls import Target, parse_url
 from llm_orchestrator.types.money import Pico, to_usd
@@ -61,7 +61,11 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
         values: list[object] = []
         for name, value in msgspec.structs.asdict(self).items():
             if value is not None:
-                sign = {"since": "started_at >= ?", "until": "started_at < ?"}
+                sign = {
+                    "since": "started_at >= ?",
+                    "until": "started_at < ?",
+                    "model": "? IN (model, provider || '/' || model)",  # also as reports show it
+                }
                 parts.append(sign.get(name, f"{name} = ?"))
                 values.append(value)
         return " AND ".join(parts) or "1 = 1", values

@@ -109,6 +109,8 @@ def test_groupings(reports: Reports, dimension: str, keys: list[str]) -> None:
         (Filter(user_id="ann", provider="openai"), 1, 0),
         (Filter(session_id="ses_1"), 2, 1),
         (Filter(model="smol"), 1, 1),
+        (Filter(model="local/smol"), 1, 1),
+        (Filter(model="openai/smol"), 0, 0),
         (Filter(user_id="' OR 1=1 --"), 0, 0),
     ],
 )
