@@ -5,9 +5,9 @@ from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from llm_orchestrator.store.balance import Entry
+from llm_orchestrator.store.budget_control import Plan
 from llm_orchestrator.store.executor import Executor
 from llm_orchestrator.store.rows import Group
-from llm_orchestrator.store.till import Plan
 
 SCHEMA_LOCK = 0x6C6C6D6F
 """Key of PostgreSQL's advisory lock under which one process at a time makes the schema."""

@@ -1,9 +1,9 @@
 """From an address to a backend, and the schema as text."""
 
 from llm_orchestrator.store.backend import Backend
+from llm_orchestrator.store.budget_control import BudgetControl
 from llm_orchestrator.store.executor import is_alive
 from llm_orchestrator.store.rows import Group
-from llm_orchestrator.store.till import Till
 from llm_orchestrator.store.urls import Target, parse_url
 
 
@@ -18,7 +18,7 @@ def connect(target: Target, timeout_s: float = 5.0) -> Backend:
     return PostgresBackend(target.place, timeout_s=timeout_s)
 
 
-def retire_dead(backend: Backend, now_us: int, till: Till | None = None) -> None:
+def retire_dead(backend: Backend, now_us: int, control: BudgetControl | None = None) -> None:
     """Note the end of processes that died: what they left unsettled is then unknown.
 
     Budgets count it as spent from then on.
@@ -27,10 +27,10 @@ def retire_dead(backend: Backend, now_us: int, till: Till | None = None) -> None
     if dead:
         backend.retire(dead, now_us)
     if next(backend.query("SELECT 1 FROM budget_holds WHERE NOT unknown LIMIT 1"), None):
-        till = till or Till()
-        entry = backend.write(Group(), till.lose)
+        control = control or BudgetControl()
+        entry = backend.write(Group(), control.lose)
         if entry is not None:
-            till.note(entry)
+            control.note(entry)
 
 
 def init_store(url: str | None = None) -> Target:

@@ -11,11 +11,11 @@ from random import random
 from time import monotonic
 
 from llm_orchestrator.errors import BudgetError, ClosedError, StoreError
+from llm_orchestrator.store.budget_control import BudgetControl
 from llm_orchestrator.store.executor import this_process
 from llm_orchestrator.store.exits import exits
 from llm_orchestrator.store.matching import Caller
 from llm_orchestrator.store.rows import AttemptRow, CallRow, SettlementRow
-from llm_orchestrator.store.till import Till
 from llm_orchestrator.store.urls import Target, parse_url
 from llm_orchestrator.store.writer import SOON, AnyFuture, Committed, Writer
 from llm_orchestrator.types.budget import Alert, Budget, Refusal
@@ -62,8 +62,12 @@ class Ledger:
     def _begin(self) -> None:
         self._lock = threading.Lock()
         executor = this_process(int(self._clock() * 1e6))
-        self._till = Till(executor.executor_id, self._budgets, self._alerted, adopts=self._adopts)
-        self._writer = Writer(self.target, executor, self._busy_timeout_s, self._clock, self._till)
+        self._budget_control = BudgetControl(
+            executor.executor_id, self._budgets, self._alerted, adopts=self._adopts
+        )
+        self._writer = Writer(
+            self.target, executor, self._busy_timeout_s, self._clock, self._budget_control
+        )
         self._thread: threading.Thread | None = None
         self._lanes: dict[asyncio.AbstractEventLoop, list[AnyFuture]] = {}
         self._late: threading.Thread | None = None
@@ -109,12 +113,12 @@ class Ledger:
         refused is settled like any other, which leaves no trace.
         """
         if again:
-            self._till.again.add(row.attempt_id)
+            self._budget_control.again.add(row.attempt_id)
         try:
             committed = await self._admitted(row, patience_s)
         finally:
-            self._till.again.discard(row.attempt_id)
-        if committed is Committed.NO and (capped or self._till.covers(row)):
+            self._budget_control.again.discard(row.attempt_id)
+        if committed is Committed.NO and (capped or self._budget_control.covers(row)):
             raise StoreError(
                 f"the ledger at {self.target.shown} cannot be written, so a call under a budget "
                 "is refused: what it costs could not be held. See the warning in the log"
@@ -124,7 +128,7 @@ class Ledger:
         until, pause = monotonic() + patience_s, 0.005
         while True:
             committed = await self.intent(row)
-            refusal = self._till.refused.get(row.attempt_id)
+            refusal = self._budget_control.refused.get(row.attempt_id)
             if refusal is None:
                 return committed
             if not refusal.may_pass or monotonic() >= until:
@@ -144,7 +148,7 @@ class Ledger:
 
         As it was last seen; ``None`` when there is none, or none was seen yet.
         """
-        return self._till.room(Caller(session_id, user_id, key_id, tags, started_at))
+        return self._budget_control.room(Caller(session_id, user_id, key_id, tags, started_at))
 
     def add(self, row: SettlementRow | CallRow) -> None:
         """Write a row with a later group, at the latest after 50 ms; from any thread.

@@ -15,13 +15,13 @@ from psycopg.pq.abc import PGconn, PGresult
 from llm_orchestrator.errors import StoreError
 from llm_orchestrator.store.backend import SCHEMA_LOCK
 from llm_orchestrator.store.balance import Entry
+from llm_orchestrator.store.budget_control import Plan
+from llm_orchestrator.store.budget_tables_postgres import PostgresBudgetTables
 from llm_orchestrator.store.ddl import ddl
 from llm_orchestrator.store.executor import Executor
 from llm_orchestrator.store.matching import Key
 from llm_orchestrator.store.rows import Group
 from llm_orchestrator.store.sql_postgres import HEAD, INSERT
-from llm_orchestrator.store.till import Plan
-from llm_orchestrator.store.till_postgres import PostgresDrawer
 
 _POOLED = (psycopg.errors.InvalidSqlStatementName, psycopg.errors.DuplicatePreparedStatement)
 """A pooler gives each statement to any of its sessions: nothing stays prepared there."""
@@ -133,9 +133,9 @@ class PostgresBackend:
             return None
         _check(connection.pgconn, connection.pgconn.exec_(_BEGIN))
         try:
-            drawer = PostgresDrawer(run, self._windows)
-            entry = plan(drawer, group)
-            drawer.put(entry)
+            tables = PostgresBudgetTables(run, self._windows)
+            entry = plan(tables, group)
+            tables.put(entry)
             rows = Group(list(entry.attempts), list(entry.settlements), group.calls)
             if rows:
                 run(_INSERT, [self._encode(rows)])

@@ -13,12 +13,12 @@ from msgspec.structs import astuple
 
 from llm_orchestrator.errors import StoreError
 from llm_orchestrator.store.balance import Entry
+from llm_orchestrator.store.budget_control import Plan
+from llm_orchestrator.store.budget_tables_sqlite import Memory, SQLiteBudgetTables
 from llm_orchestrator.store.ddl import ddl
 from llm_orchestrator.store.executor import Executor
 from llm_orchestrator.store.rows import Group, Row
 from llm_orchestrator.store.sql_sqlite import HEAD
-from llm_orchestrator.store.till import Plan
-from llm_orchestrator.store.till_sqlite import Memory, SQLiteDrawer
 
 _REVISION = int(HEAD)
 _CHUNK = 64
@@ -144,9 +144,9 @@ class SQLiteBackend:
             attempts: Sequence[Row] = group.attempts
             settlements: Sequence[Row] = group.settlements
             if plan is not None:
-                drawer = SQLiteDrawer(connection, self._memory)
-                entry = plan(drawer, group)
-                drawer.put(entry)
+                tables = SQLiteBudgetTables(connection, self._memory)
+                entry = plan(tables, group)
+                tables.put(entry)
                 attempts, settlements = entry.attempts, entry.settlements
             self._insert(connection, "attempts", attempts)
             self._insert(connection, "settlements", settlements)

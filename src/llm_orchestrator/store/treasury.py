@@ -9,12 +9,12 @@ import msgspec
 from llm_orchestrator.errors import InvalidRequestError
 from llm_orchestrator.store.backend import Backend
 from llm_orchestrator.store.balance import Entry, Window
+from llm_orchestrator.store.budget_control import BudgetControl, BudgetTables
 from llm_orchestrator.store.budgets import put_budget, read_budgets
 from llm_orchestrator.store.connect import connect
 from llm_orchestrator.store.periods import Span, span, span_of
 from llm_orchestrator.store.reports import open_current, unreadable
 from llm_orchestrator.store.rows import Group, SettlementRow
-from llm_orchestrator.store.till import Drawer, Till
 from llm_orchestrator.store.urls import Target, parse_url
 from llm_orchestrator.types.budget import Budget
 from llm_orchestrator.types.money import Pico
@@ -147,11 +147,11 @@ class Treasury:
             ended_at=started_at,
             latency_us=0,
         )
-        till = Till()
+        control = BudgetControl()
 
-        def plan(drawer: Drawer, group: Group) -> Entry:
-            drawer.correct(attempt_id, cost_pico)
-            return till.settle(drawer, group)
+        def plan(tables: BudgetTables, group: Group) -> Entry:
+            tables.correct(attempt_id, cost_pico)
+            return control.settle(tables, group)
 
         self._try(lambda: self._backend.write(Group(settlements=[row]), plan))
 

@@ -11,13 +11,13 @@ from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from typing import TypeAlias, TypeVar
 
+from llm_orchestrator.store.bad_rows import write
+from llm_orchestrator.store.budget_control import BudgetControl
 from llm_orchestrator.store.connect import connect, retire_dead
 from llm_orchestrator.store.executor import HEARTBEAT_S, Executor
 from llm_orchestrator.store.outage import Outage
 from llm_orchestrator.store.rows import AttemptRow, CallRow, Group, SettlementRow
-from llm_orchestrator.store.sift import write
 from llm_orchestrator.store.spill import Spill, drain
-from llm_orchestrator.store.till import Till
 from llm_orchestrator.store.urls import Target
 
 log = logging.getLogger("llm_orchestrator")
@@ -63,7 +63,7 @@ class Writer:
         executor: Executor,
         timeout_s: float = 5.0,
         clock: Callable[[], float] = time.time,
-        till: Till | None = None,
+        control: BudgetControl | None = None,
     ) -> None:
         self.attempts: deque[AttemptRow] = deque()
         self.settlements: deque[SettlementRow] = deque()
@@ -73,7 +73,7 @@ class Writer:
         """A `SOON` is among the tickets or was seen: no other one is needed."""
         self.executor = executor
         self.spill = Spill(target, executor.executor_id)
-        self.till = till or Till(executor.executor_id)
+        self.budget_control = control or BudgetControl(executor.executor_id)
         self._target = target
         self._clock = clock
         self._backend = connect(target, timeout_s)
@@ -173,7 +173,7 @@ class Writer:
         try:
             if group.attempts or group.settlements:
                 self._open_budgets()
-            refused = write(self._backend, self._target, group, self.till, admit=True)
+            refused = write(self._backend, self._target, group, self.budget_control, admit=True)
         except Exception as error:  # noqa: BLE001 - whatever it is, no row may be lost by it
             self._fail(group, error)
             return Committed.NO
@@ -183,16 +183,16 @@ class Writer:
 
     def _open_budgets(self) -> None:
         """See which budgets hold. Who spends under one says first that he lives."""
-        self.till.refresh(self._backend)
-        if self.till.book and not self._enrolled:
+        self.budget_control.refresh(self._backend)
+        if self.budget_control.book and not self._enrolled:
             self._beat = time.monotonic()
             self._backend.enrol(self.executor, self._now_us())
             self._see_others()
 
     def _see_others(self) -> None:
         """See who is dead, and what the dead have left."""
-        retire_dead(self._backend, self._now_us(), self.till)
-        self.till.adopt(self._backend)
+        retire_dead(self._backend, self._now_us(), self.budget_control)
+        self.budget_control.adopt(self._backend)
         if not self._enrolled:
             self._enrolled = True
             self._drain = drain(self._target)
@@ -238,7 +238,7 @@ class Writer:
     def _beat_due(self) -> bool:
         """Whether others should hear of us, or we of others who hold what we were refused."""
         silent = time.monotonic() - self._beat
-        if self.till.refused and silent > _LOOK_S:
+        if self.budget_control.refused and silent > _LOOK_S:
             return True
         return self._open > 0 and silent > HEARTBEAT_S
 
@@ -248,7 +248,7 @@ class Writer:
         self.spill.close()
         try:
             if kept:
-                write(self._backend, self._target, kept, self.till)
+                write(self._backend, self._target, kept, self.budget_control)
         except Exception as error:  # noqa: BLE001 - the outage goes on
             self._fail(kept, error)
             return
@@ -259,9 +259,9 @@ class Writer:
         try:
             group = next(groups, None)
             if group is not None:
-                write(self._backend, self._target, group, self.till)
+                write(self._backend, self._target, group, self.budget_control)
                 return
-            if self.till.book:
+            if self.budget_control.book:
                 self._see_others()  # what was kept of the dead is in the books only now
         except Exception as error:  # noqa: BLE001 - the rows stay in their file
             self._fail(Group(), error)
@@ -279,7 +279,7 @@ class Writer:
         self._beat = time.monotonic()
         try:
             self._backend.enrol(self.executor, self._now_us())
-            if not self._enrolled or self.till.book:
+            if not self._enrolled or self.budget_control.book:
                 self._see_others()
         except Exception as error:  # noqa: BLE001 - as for any other write
             self._fail(Group(), error)
@@ -292,7 +292,7 @@ class Writer:
         if self._kept:
             kept, self._kept = self._kept, Group()
             try:
-                write(self._backend, self._target, kept, self.till)
+                write(self._backend, self._target, kept, self.budget_control)
             except Exception:  # noqa: BLE001 - the last chance is a spill file
                 self._keep(kept)
             lost = len(self._kept) + self._lost

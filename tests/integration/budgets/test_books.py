@@ -9,12 +9,12 @@ import msgspec
 import pytest
 
 from llm_orchestrator.store.backend import Backend
+from llm_orchestrator.store.bad_rows import write
+from llm_orchestrator.store.budget_control import BudgetControl
 from llm_orchestrator.store.budgets import put_budget
 from llm_orchestrator.store.connect import connect, retire_dead
 from llm_orchestrator.store.executor import Executor, this_process
 from llm_orchestrator.store.rows import AttemptRow, Group, SettlementRow
-from llm_orchestrator.store.sift import write
-from llm_orchestrator.store.till import Till
 from llm_orchestrator.store.treasury import Treasury
 from llm_orchestrator.store.urls import Target, parse_url
 from llm_orchestrator.types.budget import Budget
@@ -36,17 +36,17 @@ class Process:
         self.target = target
         self.backend: Backend = connect(target)
         self.executor: Executor = msgspec.structs.replace(this_process(NOW), born="long ago")
-        self.till = Till(self.executor.executor_id, BUDGETS)
+        self.control = BudgetControl(self.executor.executor_id, BUDGETS)
         self.open: dict[str, AttemptRow] = {}
-        self.till.refresh(self.backend)
+        self.control.refresh(self.backend)
         self.backend.enrol(self.executor, NOW)
 
     def admit(self, rows: list[AttemptRow]) -> int:
         """How many were refused."""
         for row in rows:
             row.executor_id = self.executor.executor_id
-        assert write(self.backend, self.target, Group(rows), self.till, admit=True) == []
-        refused = [row for row in rows if row.attempt_id in self.till.refused]
+        assert write(self.backend, self.target, Group(rows), self.control, admit=True) == []
+        refused = [row for row in rows if row.attempt_id in self.control.refused]
         for row in rows:
             if row not in refused:
                 self.open[row.attempt_id] = row
@@ -57,7 +57,7 @@ class Process:
             SettlementRow(attempt_id=key, status="ok", cost_pico=cost, ended_at=NOW, latency_us=1)
             for key, cost in costs.items()
         ]
-        write(self.backend, self.target, Group([], rows), self.till, admit=not late)
+        write(self.backend, self.target, Group([], rows), self.control, admit=not late)
         for key in costs:
             self.open.pop(key, None)
 
@@ -75,13 +75,13 @@ def sums(url: str) -> dict[tuple[str, str], tuple[int, int, int]]:
         "SELECT a.user_id, a.tags, a.started_at, s.cost_pico FROM attempts AS a"
         " JOIN settlements AS s ON s.attempt_id = a.attempt_id WHERE s.cost_pico IS NOT NULL",
     )
-    till = Till()
+    control = BudgetControl()
     backend = connect(parse_url(url))
-    till.refresh(backend)
+    control.refresh(backend)
     backend.close()
     for user, tags, at, cost in rows:
         who = attempt("x", user_id=user, tags=tags, started_at=at)
-        for key in till.book.charges(who).keys:
+        for key in control.book.charges(who).keys:
             budget_id, window = key.split(" ", 1)
             spent[budget_id, window] += cost
     keys = {*spent, *held, *unknown}
@@ -165,9 +165,9 @@ class World:
         self.living.append(Process(self.target))
         self.living[-1].backend.retire([process.executor.executor_id], NOW)
         retire = self.living[-1]
-        entry = retire.backend.write(Group(), retire.till.lose)
+        entry = retire.backend.write(Group(), retire.control.lose)
         assert entry is not None
-        retire.till.note(entry)
+        retire.control.note(entry)
 
     def come_back(self) -> None:
         """One that was taken for dead settles after all."""
@@ -208,7 +208,9 @@ def test_what_a_dead_process_held_counts_as_spent_until_it_is_settled(store_url:
     first.admit([attempt("1", hold_pico=100), attempt("2", hold_pico=50)])
     first.settle({"att_2": 20})
     second = Process(target)
-    retire_dead(second.backend, time.time_ns() // 1000, second.till)  # a pid whose process is gone
+    retire_dead(
+        second.backend, time.time_ns() // 1000, second.control
+    )  # a pid whose process is gone
     amounts = "SELECT spent_pico, held_pico, unknown_pico FROM budget_windows"
     assert read(store_url, amounts) == [(120, 0, 100)]
     first.settle({"att_1": 30})  # it was alive after all

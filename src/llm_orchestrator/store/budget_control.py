@@ -32,7 +32,7 @@ _ADOPT = (
 )
 
 
-class Drawer(Protocol):
+class BudgetTables(Protocol):
     """The tables of budgets, inside a transaction that excludes others from what it reads."""
 
     def holds(self, attempt_ids: Sequence[str]) -> list[Hold]:
@@ -57,11 +57,11 @@ class Drawer(Protocol):
         """Change holds and windows."""
 
 
-Plan: TypeAlias = Callable[[Drawer, Group], Entry]
+Plan: TypeAlias = Callable[[BudgetTables, Group], Entry]
 """What a transaction shall do with a group of rows."""
 
 
-class Till:
+class BudgetControl:
     """Admits attempts and settles them. ``alerted`` is called when a share of a cap is reached.
 
     The writer's thread changes it; other threads may ask `covers`, `room` and ``refused``.
@@ -135,29 +135,29 @@ class Till:
             return self.admit if self.book or self.refused else None
         return self.settle if group.settlements else None
 
-    def admit(self, drawer: Drawer, group: Group) -> Entry:
+    def admit(self, tables: BudgetTables, group: Group) -> Entry:
         """A `Plan`: attempts hold what they may, settlements free it again."""
-        return self._decide(drawer, group, self._charged(group.attempts) if self.book else {})
+        return self._decide(tables, group, self._charged(group.attempts) if self.book else {})
 
     def _without_known(
-        self, drawer: Drawer, charged: Mapping[str, Charges]
+        self, tables: BudgetTables, charged: Mapping[str, Charges]
     ) -> Mapping[str, Charges]:
         """The charges without those of attempts that another process has written."""
         again = [attempt_id for attempt_id in charged if attempt_id in self.again]
-        known = set(drawer.known(again)) if again else ()
+        known = set(tables.known(again)) if again else ()
         return {name: found for name, found in charged.items() if name not in known}
 
-    def settle(self, drawer: Drawer, group: Group) -> Entry:
+    def settle(self, tables: BudgetTables, group: Group) -> Entry:
         """A `Plan` for rows of earlier: attempts are written as they are, and hold nothing."""
-        return self._decide(drawer, group, {})
+        return self._decide(tables, group, {})
 
-    def lose(self, drawer: Drawer, group: Group) -> Entry:
+    def lose(self, tables: BudgetTables, group: Group) -> Entry:
         """A `Plan`: what dead processes held counts as spent."""
-        return self._decide(drawer, group, {}, drawer.orphans())
+        return self._decide(tables, group, {}, tables.orphans())
 
     def _decide(
         self,
-        drawer: Drawer,
+        tables: BudgetTables,
         group: Group,
         charged: Mapping[str, Charges],
         lost: Sequence[str] = (),
@@ -165,15 +165,15 @@ class Till:
         entry = Entry(at_us=time.time_ns() // 1000)
         settlements = self._heard(entry, group.settlements)
         ended = [row.attempt_id for row in settlements]
-        found = drawer.holds([*ended, *lost]) if ended or lost else []
+        found = tables.holds([*ended, *lost]) if ended or lost else []
         holds = {hold[0]: hold for hold in found}
         texts = {charges.text for charges in charged.values()}
         texts.update(hold[1] for hold in found)
         keys = {key for text in texts for key in text.split("\n")}
-        windows = entry.windows = drawer.windows(sorted(keys)) if keys else {}
+        windows = entry.windows = tables.windows(sorted(keys)) if keys else {}
         before = {key: window.spent_pico for key, window in windows.items()}
         if self.again:  # only now nobody else writes under the same budgets
-            charged = self._without_known(drawer, charged)
+            charged = self._without_known(tables, charged)
         entry.admit(group.attempts, charged)
         if entry.refused:
             settlements = self._heard(entry, settlements)
@@ -181,7 +181,7 @@ class Till:
         entry.lose([holds[one] for one in lost if one in holds])
         for key in entry.changed:
             if windows[key].spent_pico > before[key]:
-                self._alert(entry, drawer, key)
+                self._alert(entry, tables, key)
         return entry
 
     def _heard(self, entry: Entry, settlements: Sequence[SettlementRow]) -> Sequence[SettlementRow]:
@@ -200,7 +200,7 @@ class Till:
         charges = self.book.charges
         return {row.attempt_id: found for row in attempts if (found := charges(row)).keys}
 
-    def _alert(self, entry: Entry, drawer: Drawer, key: Key) -> None:
+    def _alert(self, entry: Entry, tables: BudgetTables, key: Key) -> None:
         budget_id, window_key = split_key(key)
         budget, window = self.book.budgets.get(budget_id), entry.windows[key]
         if budget is None:
@@ -210,7 +210,7 @@ class Till:
             if reached and (key, share) not in self._told:
                 entry.told.append((key, share))
                 amounts = (window.spent_pico, window.cap_pico)
-                if drawer.tell(
+                if tables.tell(
                     Reached(budget_id, window_key, share, *amounts, entry.at_us, self._executor_id)
                 ):
                     entry.alerts.append(make_alert(budget, window_key, share, window))

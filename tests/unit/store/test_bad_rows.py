@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from llm_orchestrator.store.bad_rows import write
 from llm_orchestrator.store.rows import AttemptRow, CallRow, Group, SettlementRow
-from llm_orchestrator.store.sift import write
 from llm_orchestrator.store.sqlite import SQLiteBackend
 from llm_orchestrator.store.urls import Target
 

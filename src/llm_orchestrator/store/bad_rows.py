@@ -1,42 +1,47 @@
-"""What to do with a group that the store refuses because of what is in it."""
+"""Rows that the store refuses because of what is in them: set aside, and the rest is written."""
 
 import logging
 
 import msgspec
 
 from llm_orchestrator.store.backend import Backend
+from llm_orchestrator.store.budget_control import BudgetControl
 from llm_orchestrator.store.rows import AttemptRow, CallRow, Group, Row, SettlementRow
 from llm_orchestrator.store.spill import make_folder, places
-from llm_orchestrator.store.till import Till
 from llm_orchestrator.store.urls import Target
 
 log = logging.getLogger("llm_orchestrator")
 
 
 def write(
-    backend: Backend, target: Target, group: Group, till: Till | None = None, *, admit: bool = False
+    backend: Backend,
+    target: Target,
+    group: Group,
+    control: BudgetControl | None = None,
+    *,
+    admit: bool = False,
 ) -> list[Row]:
     """Write a group; returns the rows that can never be written, which are set aside.
 
-    ``till`` has the budgets, to which attempts of a new group are ``admit``-ted. Raises what
+    ``control`` has the budgets, to which attempts of a new group are ``admit``-ted. Raises what
     `Backend.write` raises when the store itself fails.
     """
-    till = till or Till()
+    control = control or BudgetControl()
     try:
-        _write(backend, group, till, admit=admit)
+        _write(backend, group, control, admit=admit)
     except backend.data_errors:
-        return _one_by_one(backend, target, group, till, admit=admit)
+        return _one_by_one(backend, target, group, control, admit=admit)
     return []
 
 
-def _write(backend: Backend, group: Group, till: Till, *, admit: bool) -> None:
-    entry = backend.write(group, till.plan(group, admit=admit))
+def _write(backend: Backend, group: Group, control: BudgetControl, *, admit: bool) -> None:
+    entry = backend.write(group, control.plan(group, admit=admit))
     if entry is not None:
-        till.note(entry)
+        control.note(entry)
 
 
 def _one_by_one(
-    backend: Backend, target: Target, group: Group, till: Till, *, admit: bool
+    backend: Backend, target: Target, group: Group, control: BudgetControl, *, admit: bool
 ) -> list[Row]:
     """Find the rows at fault; what is no text is cleaned."""
     refused: list[Row] = []
@@ -44,7 +49,7 @@ def _one_by_one(
     for row in rows:
         clean = _clean(row)
         try:
-            _write(backend, clean, till, admit=admit)
+            _write(backend, clean, control, admit=admit)
         except backend.data_errors as error:
             refused.append(row)
             _set_aside(target, clean, error)

@@ -72,7 +72,7 @@ class Memory:
         self._version = None
 
 
-class SQLiteDrawer:
+class SQLiteBudgetTables:
     """Reads and changes the tables. What it did to ``memory`` counts once it is committed."""
 
     def __init__(self, connection: sqlite3.Connection, memory: Memory) -> None:

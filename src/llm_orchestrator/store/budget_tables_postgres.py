@@ -63,7 +63,7 @@ Run: TypeAlias = Callable[[bytes, Sequence[bytes]], PGresult]
 """Runs one statement with its parameters; raises what the database raises."""
 
 
-class PostgresDrawer:
+class PostgresBudgetTables:
     """Reads and changes the tables; ``made`` are windows that are known to be there."""
 
     def __init__(self, run: Run, made: set[Key]) -> None:
