@@ -2,7 +2,7 @@
 
 import re
 
-_DETAILS = re.compile(r" \([^()]*\)$")
+_DETAILS = re.compile(r" \([^()]*\)$|(?<=\.results-)\w+")
 
 
 def error_text(error: BaseException) -> str:
@@ -11,5 +11,5 @@ def error_text(error: BaseException) -> str:
 
 
 def without_details(text: str) -> str:
-    """The line without what differs each time: status, code and the id of its request."""
+    """The line without what differs each time: status, code, its request's id, a folder's name."""
     return _DETAILS.sub("", text)

@@ -75,14 +75,14 @@ def show_estimate(found: "BulkEstimate") -> None:
         output.show(output.table(_COLUMNS, map(_cells, shown), right=_COLUMNS[2:]))
         for line in lines:
             if line.refusal is not None:
-                output.note(f"  {line.target} {line.lane}: {line.refusal}")
+                output.line(f"  {line.target} {line.lane}: {line.refusal}")
         output.line()
     looked = "all of them" if found.exact else f"a sample of {found.sampled:,}"
     broken = f", and {found.broken:,} that cannot be used" if found.broken else ""
-    output.note(f"{output.count(found.rows, 'row')}{broken}; by {looked}")
+    output.line(f"{output.count(found.rows, 'row')}{broken}; by {looked}")
     notes = (*found.notes, *(one for line in found.lines for one in line.notes))
     for text in dict.fromkeys(notes):
-        output.note(f"  {text}")
+        output.line(f"  {text}")
 
 
 def show_plan(plan: "BulkPlan") -> None:
@@ -94,10 +94,10 @@ def show_plan(plan: "BulkPlan") -> None:
             f"{output.usd(_usd(share.expected_pico))}, at most {output.usd(_usd(share.high_pico))}"
         )
         output.line(f"  {what}, {share.lane} ({cost})")
-        output.note(f"    {share.why}")
+        output.line(f"    {share.why}")
     for decision in plan.decisions:
         if decision.kind != "share" and decision.model is None:
-            output.note(f"  {decision.why}")
+            output.line(f"  {decision.why}")
 
 
 def _usd(pico: int | None) -> Decimal | None:

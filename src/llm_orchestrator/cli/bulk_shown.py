@@ -22,6 +22,8 @@ _GOES_ON = ("loading", "planned", "running", "cancelling")
 """States that somebody has to bring to an end."""
 _TOLD = frozenset(("note", "limit", "cancel"))
 _MOST = 5
+_AHEAD_S = 300.0
+"""Seconds that machines' clocks may differ by."""
 
 
 def begun(run: "BulkRun") -> None:
@@ -44,6 +46,12 @@ def followed(run: "BulkRun", *, as_json: bool) -> int:
     """Wait until it ends, and show it; an interrupt leaves it to be gone on with."""
     from llm_orchestrator.cli.bulk_live import live
 
+    begun_at = run.status().run.created_at / 1e6
+    if begun_at > run.now + _AHEAD_S:
+        output.warn(
+            f"{run.run_id} was begun at a time that has not come yet, as by the clock of a "
+            "simulator: go on with it with the same --clock, or it waits"
+        )
     try:
         with live(run):
             run.wait()
@@ -81,6 +89,8 @@ def ended(report: "Report", *, written: bool = True) -> None:
     done = f"{report.count('done'):,} of {output.count(report.items, 'answer')}"
     rejected = f", {run.rejects:,} rejected" if run.rejects else ""
     cost = output.usd(to_usd(total.cost_pico))
+    if total.unknown:
+        cost += f" and at most {output.usd(to_usd(total.unknown_pico))} more"
     output.line(f"{run.run_id} {run.state}: {done}{rejected}, {cost}")
     if run.error:
         output.warn(run.error)

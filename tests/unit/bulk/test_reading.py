@@ -111,6 +111,16 @@ def test_a_line_that_is_too_long_is_one_broken_row(monkeypatch: pytest.MonkeyPat
     assert read(f'{{"id":"{long}"}}\n{{"id":2}}\n')[0] == [(1, "broken"), (2, {"id": 2})]
 
 
+def test_a_cell_that_is_too_long_is_told_as_such() -> None:
+    """And not as a quote that is never closed: there is none."""
+    assert reasons(f"id,text\n1,{'x' * ((1 << 24) + 1)}\n2,b\n".encode()) == [
+        "a cell is longer than 16,777,216 characters"
+    ]
+    assert reasons(b'id,text\n1,"open\n2,lost\n') == [
+        "a quote opens a cell here and is never closed; 1 more line is lost with it"
+    ]
+
+
 @pytest.mark.parametrize(
     "data,what",
     [

@@ -66,7 +66,7 @@ def test_amounts(text: str, items: int, amounts: list[int]) -> None:
 def test_rows_without_anybody_to_ask() -> None:
     with pytest.raises(InvalidRequestError, match="30 of 100 rows have somebody to ask"):
         Split.read("a=10,b=20").amounts(100)
-    with pytest.raises(InvalidRequestError, match=r"60 % in parts of all"):
+    with pytest.raises(InvalidRequestError, match=r"60 % of all"):
         Split.read("a=60%").amounts(100)
 
 

@@ -107,7 +107,9 @@ class BatchLane:
             text = error_text(error)
             # It is tried often, and said once.
             if without_details(text) != without_details(unit.error or ""):
-                log.warning("%s: %s", unit.work_id, error)
+                batch = unit.batch_id or "a batch that is not created yet"
+                where = f"{unit.provider}, {batch} (unit {unit.work_id})"
+                log.warning("%s: %s; this is tried again", where, error)
             store = self.context.store
             await store.do(store.units.noted, unit.work_id, text)
             return max(self.context.settings.poll, error.retry_after or 0.0)

@@ -93,7 +93,7 @@ class Split(msgspec.Struct, frozen=True):
         if rest is not None:
             found[rest] = left
         elif left:
-            told = "" if not fractions else f" ({float(fractions) * 100:g} % in parts of all)"
+            told = "" if not fractions else f" ({float(fractions) * 100:g} % of all)"
             raise InvalidRequestError(
                 f"split: {items - left:,} of {items:,} rows have somebody to ask{told}; give one "
                 "of them the rest, such as openai=rest"

@@ -116,8 +116,11 @@ def _names(header: list[str], source: str) -> list[str]:
 
 def _csv_fault(error: csv.Error, lost: int) -> str:
     text = str(error)
+    if "field limit" in text and lost <= 0:
+        return f"a cell is longer than {_CELL:,} characters"
     if "unexpected end" in text or "field limit" in text:
-        more = f"; {lost:,} more lines are lost with it" if lost > 0 else ""
+        lines = "1 more line is" if lost == 1 else f"{lost:,} more lines are"
+        more = f"; {lines} lost with it" if lost > 0 else ""
         return f"a quote opens a cell here and is never closed{more}"
     return f"this is no CSV: {text}"
 
