@@ -104,7 +104,7 @@ def test_another_model_is_asked_where_that_is_allowed(start: Start, sim: Simulat
 
 def test_single_refusals_between_answers_end_nothing(start: Start, sim: Simulator) -> None:
     sim.add_fault(fault="status", status=401, provider="openai", rate=0.05)
-    run = start(posts(700), retries=4)
+    run = start(posts(700), retries=6)
     assert run.wait() == "completed"
     assert len(sim.log()) > 700
 

@@ -22,6 +22,7 @@ from llm_orchestrator.cli import bulk_live
 from llm_orchestrator.errors import BudgetError
 from llm_orchestrator.simulator import Simulator
 from tests.integration.bulk.test_runs import MODELS, TASK, posts
+from tests.integration.bulk.test_savings import hours_fly
 from tests.integration.bulk.world import World, sections
 
 Start = Callable[..., BulkRun]
@@ -237,14 +238,15 @@ def test_what_our_default_has_cut_is_asked_again_with_more(start: Start) -> None
     assert [(one.round, one.max_tokens, one.done) for one in units] == [(0, None, 0), (1, 16384, 3)]
 
 
-@pytest.mark.parametrize("sim", [3600], indirect=True)
+@pytest.mark.parametrize("sim", [600], indirect=True)
 def test_a_slow_batch_keeps_nobody_waiting(start: Start, sim: Simulator) -> None:
-    """It takes ten hours, which are ten seconds here; the others fail within minutes."""
+    """It takes ten hours, which are a minute here; the others fail within minutes."""
     sim.set_batches(**{"queue": 1, "anthropic.item": 1200})
     sim.add_fault(fault="item-errors", provider="openai", share=0.2, count=2)
     models, split = "claude-haiku-4-5,gpt-4o-mini", "claude=30:batch,openai=rest:batch"
     run = start(posts(130), models=models, split=split, elsewhere=False)
-    assert run.wait() == "completed"
+    with hours_fly(sim, accepted=3):
+        assert run.wait() == "completed"
     units = run.report().units
     (slow,) = [one for one in units if one.provider == "anthropic"]
     quick = [one for one in units if one.provider == "openai"]
@@ -311,6 +313,7 @@ def test_under_a_cap_rounds_take_no_money_of_batches_that_wait(
 def test_rows_that_change_while_their_batch_is_out_are_answered_once(
     start: Start, sim: Simulator
 ) -> None:
+    sim.world.clock.hasten(60)  # its batch takes minutes
     sim.set_batches(queue=36_000)
     run = start(posts(20))
     while not run.report().count("sent"):
@@ -319,6 +322,7 @@ def test_rows_that_change_while_their_batch_is_out_are_answered_once(
     assert run.wait() == "paused"
     changed = posts(20)
     changed[3]["text"] = "post 3 was bad"
+    sim.world.clock.hasten(36_000)
     run = start(changed[:-1])
     assert run.wait() == "completed"
     assert sorted(row["video_id"] for row in run.results()) == sorted(f"v{n}" for n in range(19))
