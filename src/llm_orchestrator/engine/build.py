@@ -16,7 +16,7 @@ from llm_orchestrator.config.schema import Config
 from llm_orchestrator.engine.budgeting import open_ledger
 from llm_orchestrator.engine.caching import open_cache
 from llm_orchestrator.engine.candidates import Candidates
-from llm_orchestrator.engine.found import Found
+from llm_orchestrator.engine.listed_models import ListedModels
 from llm_orchestrator.engine.rate_limits import limiter
 from llm_orchestrator.engine.runtime import Runtime
 from llm_orchestrator.engine.session import Session
@@ -57,7 +57,7 @@ def build(
     config = directory.config
     catalog = catalog_of(config, directory)
     kept = config.cost_tracking.enabled
-    found = Found(catalog, directory.rows, store_url(config) if kept else None, kept=kept)
+    listed = ListedModels(catalog, directory.rows, store_url(config) if kept else None, kept=kept)
     transport = transport or default_transport()
     breaker = Breaker(config.breaker.failures, config.breaker.cooldown)
     speed, affinity = Speed(), Affinity()
@@ -75,8 +75,8 @@ def build(
         directory=directory,
         catalog=catalog,
         # A model alone is looked for as a call's is: it may be another provider's.
-        candidates=Candidates(directory, catalog, found, model=None if provider else model),
-        found=found,
+        candidates=Candidates(directory, catalog, listed, model=None if provider else model),
+        listed_models=listed,
         transport=transport,
         sender=Sender(
             transport,

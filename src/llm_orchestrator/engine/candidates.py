@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from llm_orchestrator.catalog import Catalog
-from llm_orchestrator.engine.found import Found
+from llm_orchestrator.engine.listed_models import ListedModels
 from llm_orchestrator.errors import (
     ConfigError,
     InvalidRequestError,
@@ -28,12 +28,12 @@ class Candidates:
         self,
         directory: Directory,
         catalog: Catalog,
-        found: Found | None = None,
+        listed: ListedModels | None = None,
         *,
         model: str | None = None,
     ) -> None:
         self._model = model
-        self._found = found or Found(catalog, directory.rows)
+        self._listed = listed or ListedModels(catalog, directory.rows)
         self._seen = 0
         self._directory = directory
         self._config = directory.config
@@ -44,8 +44,8 @@ class Candidates:
         """The candidates of a call that names this provider and model, or neither."""
         _check_name("provider", provider)
         _check_name("model", model)
-        if self._seen != self._found.version:
-            self._seen = self._found.version
+        if self._seen != self._listed.version:
+            self._seen = self._listed.version
             self._known.clear()
         key = (provider, model or (None if provider else self._model))
         found = self._known.get(key)
@@ -210,7 +210,7 @@ class Candidates:
     def _lister(self, model: str, *, wait: bool = False) -> Provider | None:
         """The first configured provider whose own list names the model."""
         rows = {row.name: row for row in self._directory.configured()}
-        owner = self._found.owner(model, rows, wait=wait)
+        owner = self._listed.owner(model, rows, wait=wait)
         return None if owner is None else rows[owner]
 
     def _at(self, row: Provider, name: str) -> Candidate:
@@ -219,7 +219,7 @@ class Candidates:
     def _offered(self, row: Provider, model: Model) -> Candidate:
         """The model, or the successor of a retired one."""
         if not model.known:
-            return Candidate(row, self._found.told(model))
+            return Candidate(row, self._listed.told(model))
         current = self._catalog.current(model)
         if current is model:
             return Candidate(row, model)

@@ -55,7 +55,7 @@ async def refresh(runtime: Runtime, rows: list[Provider]) -> list[Model]:
         raise next(iter(errors.values()))
     for name, error in errors.items():
         log.warning("the models of %s could not be asked for: %s", name, error.message)
-    await runtime.found.keep(answers)
+    await runtime.listed_models.keep(answers)
     return [model for row in rows for model in runtime.models(row)]
 
 

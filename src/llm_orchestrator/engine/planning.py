@@ -187,5 +187,5 @@ async def models(runtime: Runtime, provider: str | None) -> list[Model]:
     """The models of the provider, or of all configured ones: found there, or of the catalogue."""
     directory = runtime.directory
     rows = [directory.get(provider)] if provider else directory.configured()
-    await runtime.found.read()
+    await runtime.listed_models.read()
     return [model for row in rows for model in runtime.models(row)]

@@ -10,8 +10,8 @@ import msgspec
 from llm_orchestrator.catalog import Catalog
 from llm_orchestrator.config.schema import Config
 from llm_orchestrator.engine.candidates import Candidates
-from llm_orchestrator.engine.found import Found
 from llm_orchestrator.engine.limits import limits as limits_of
+from llm_orchestrator.engine.listed_models import ListedModels
 from llm_orchestrator.engine.notify import Notifier
 from llm_orchestrator.engine.session import Session
 from llm_orchestrator.errors import ClosedError, ModelNotFoundError, OrchestratorError
@@ -65,7 +65,7 @@ class Runtime(msgspec.Struct, kw_only=True):
     ledger: Ledger | None
     notifier: Notifier | None
     costlog: CostLog | None
-    found: Found
+    listed_models: ListedModels
     skills: "Skills | None" = None
     """What was learned of each model; with `routing.learn` alone."""
     outer: "list[Outer]" = []
@@ -89,7 +89,7 @@ class Runtime(msgspec.Struct, kw_only=True):
 
         Where neither knows any, its default model is one.
         """
-        found = self.found.models(row.name) or self.catalog.models(row.name)
+        found = self.listed_models.models(row.name) or self.catalog.models(row.name)
         if not found and row.default_model:
             return [self.catalog.resolve(row.default_model, row.name)]
         return found
@@ -244,7 +244,7 @@ class Runtime(msgspec.Struct, kw_only=True):
                 f"{said}; the catalogue knows this model, so either the account may not use it or "
                 f"the API does not begin at {_begins(row)}"
             )
-        elif near := self.found.near(name, error.provider):
+        elif near := self.listed_models.near(name, error.provider):
             error.suggestions = tuple(near)
             error.message = f"{said}; did you mean {' or '.join(near)}?"
         elif (other := self.catalog.find(name)) is not None:

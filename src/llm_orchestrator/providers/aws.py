@@ -21,7 +21,7 @@ from urllib.parse import quote, urlsplit
 import msgspec
 
 from llm_orchestrator.errors import AuthenticationError
-from llm_orchestrator.providers.kept import Kept
+from llm_orchestrator.providers.expiring import Expiring
 from llm_orchestrator.types.http import HTTPCall
 from llm_orchestrator.types.provider import Provider
 from llm_orchestrator.types.secret import Secret
@@ -58,7 +58,7 @@ class Credentials(msgspec.Struct, frozen=True, gc=False):
     token: Secret | None = None
 
 
-_kept: dict[tuple[str, str], Kept[Credentials]] = {}
+_kept: dict[tuple[str, str], Expiring[Credentials]] = {}
 """What botocore found, by profile and region."""
 _last: dict[tuple[str, str], Credentials] = {}
 """The same, for blanking: readable without waiting."""
@@ -196,12 +196,12 @@ def _profile(provider: Provider) -> str:
     return values.get("profile") or values.get("default_profile", "")
 
 
-def _found(provider: Provider) -> Kept[Credentials]:
+def _found(provider: Provider) -> Expiring[Credentials]:
     place = _place(provider)
     kept = _kept.get(place)
     if kept is None:
         # Two threads may both make one: `setdefault` lets one of them win.
-        kept = _kept.setdefault(place, Kept(partial(_fetch, place, provider.name)))
+        kept = _kept.setdefault(place, Expiring(partial(_fetch, place, provider.name)))
     return kept
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from llm_orchestrator.config.checks import clean_key
 from llm_orchestrator.errors import AuthenticationError
 from llm_orchestrator.providers.auth import key_headers
-from llm_orchestrator.providers.kept import Kept
+from llm_orchestrator.providers.expiring import Expiring
 from llm_orchestrator.types.http import HTTPCall
 from llm_orchestrator.types.provider import Provider
 from llm_orchestrator.types.secret import Secret
@@ -59,8 +59,8 @@ def _source(provider: Provider) -> tuple[str, str, str]:
 
 
 @cache
-def _kept(name: str, command: str, file: str) -> Kept[Secret]:
-    return Kept(partial(_fetch, name, command, file))
+def _kept(name: str, command: str, file: str) -> Expiring[Secret]:
+    return Expiring(partial(_fetch, name, command, file))
 
 
 def _fetch(name: str, command: str, file: str) -> tuple[Secret, float]:

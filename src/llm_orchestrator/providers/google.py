@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 
 from llm_orchestrator.errors import APIConnectionError, AuthenticationError, ConfigError
-from llm_orchestrator.providers.kept import Kept
+from llm_orchestrator.providers.expiring import Expiring
 from llm_orchestrator.types.http import HTTPCall
 from llm_orchestrator.types.provider import Provider
 from llm_orchestrator.types.secret import Secret
@@ -113,8 +113,8 @@ def _path(provider: Provider) -> str:
 
 
 @cache
-def _kept(path: str, provider: str) -> Kept[Token]:
-    return Kept(partial(_fetch, path, provider))
+def _kept(path: str, provider: str) -> Expiring[Token]:
+    return Expiring(partial(_fetch, path, provider))
 
 
 def _fetch(path: str, provider: str) -> tuple[Token, float]:

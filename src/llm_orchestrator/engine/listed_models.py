@@ -36,7 +36,7 @@ _SHORT_S = 1.0
 """How long a call waits that names a model nobody knows; it would fail otherwise."""
 
 
-class Found:
+class ListedModels:
     """The lists by provider. May be asked from any thread; ``version`` changes whenever one does.
 
     ``store`` is the ``store.url`` where they are kept; without ``kept`` they are here alone.

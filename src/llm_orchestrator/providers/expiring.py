@@ -16,7 +16,7 @@ _LEAST = 10.0
 """Seconds that a value is used however soon it expires: a source may hand out old ones."""
 
 
-class Kept(Generic[T]):
+class Expiring(Generic[T]):
     """What ``fetch`` returned, until ``margin`` seconds before it expires.
 
     ``fetch`` blocks and returns the value with its expiry (seconds since 1970). It runs in one
@@ -86,7 +86,7 @@ class Kept(Generic[T]):
         pending.set_result(held[0])
 
 
-_all: WeakSet[Kept[Any]] = WeakSet()
+_all: WeakSet[Expiring[Any]] = WeakSet()
 
 
 def _after_fork() -> None:

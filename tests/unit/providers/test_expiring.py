@@ -6,7 +6,7 @@ from math import inf
 from time import time
 
 from llm_orchestrator.errors import AuthenticationError
-from llm_orchestrator.providers.kept import Kept
+from llm_orchestrator.providers.expiring import Expiring
 
 
 class Source:
@@ -30,7 +30,7 @@ class Source:
 
 async def test_it_is_fetched_once_and_kept() -> None:
     source = Source()
-    kept = Kept(source.fetch)
+    kept = Expiring(source.fetch)
     assert [await kept.get() for _ in range(3)] == ["v1"] * 3
     assert source.calls == 1
     assert kept.held == "v1"
@@ -39,7 +39,7 @@ async def test_it_is_fetched_once_and_kept() -> None:
 async def test_all_who_wait_get_the_same_whichever_loop_they_are_in() -> None:
     source = Source()
     source.go_on.clear()
-    kept = Kept(source.fetch)
+    kept = Expiring(source.fetch)
     here = [asyncio.create_task(kept.get()) for _ in range(50)]
     there = asyncio.create_task(asyncio.to_thread(lambda: asyncio.run(kept.get())))
     await asyncio.sleep(0.05)
@@ -51,7 +51,7 @@ async def test_all_who_wait_get_the_same_whichever_loop_they_are_in() -> None:
 async def test_one_who_stops_waiting_does_not_stop_the_others() -> None:
     source = Source()
     source.go_on.clear()
-    kept = Kept(source.fetch)
+    kept = Expiring(source.fetch)
     first, second = asyncio.create_task(kept.get()), asyncio.create_task(kept.get())
     await asyncio.sleep(0)
     first.cancel()
@@ -64,7 +64,7 @@ async def test_one_who_stops_waiting_does_not_stop_the_others() -> None:
 async def test_the_loop_goes_on_while_it_is_fetched() -> None:
     source = Source()
     source.go_on.clear()
-    waiting = asyncio.create_task(Kept(source.fetch).get())
+    waiting = asyncio.create_task(Expiring(source.fetch).get())
     for _ in range(3):
         await asyncio.sleep(0.01)
     assert not waiting.done()
@@ -74,7 +74,7 @@ async def test_the_loop_goes_on_while_it_is_fetched() -> None:
 
 async def test_it_is_renewed_before_it_expires() -> None:
     source = Source(expires_in=100)
-    kept = Kept(source.fetch, margin=50)
+    kept = Expiring(source.fetch, margin=50)
     assert [await kept.get(), await kept.get()] == ["v1", "v1"]
     source.expires_in = -1  # what comes now has expired already
     kept.forget()
@@ -83,13 +83,13 @@ async def test_it_is_renewed_before_it_expires() -> None:
 
 async def test_a_value_that_is_old_already_is_used_for_a_moment() -> None:
     source = Source(expires_in=100)
-    kept = Kept(source.fetch, margin=500)
+    kept = Expiring(source.fetch, margin=500)
     assert [await kept.get(), await kept.get()] == ["v1", "v1"]
 
 
 async def test_the_old_value_serves_while_renewing_fails() -> None:
     source = Source(expires_in=100)
-    kept = Kept(source.fetch, margin=500)
+    kept = Expiring(source.fetch, margin=500)
     assert await kept.get() == "v1"
     source.error = OSError("down")
     kept.hurry()
@@ -101,7 +101,7 @@ async def test_a_failure_is_told_to_each_who_waits_and_not_kept() -> None:
     source = Source()
     source.go_on.clear()
     source.error = AuthenticationError("refused", provider="p", code="no_credentials")
-    kept = Kept(source.fetch)
+    kept = Expiring(source.fetch)
     tasks = [asyncio.create_task(kept.get()) for _ in range(2)]
     await asyncio.sleep(0)
     source.go_on.set()
@@ -117,7 +117,7 @@ async def test_a_failure_is_told_to_each_who_waits_and_not_kept() -> None:
 async def test_after_a_fork_nobody_waits_for_a_thread_that_is_not_there() -> None:
     source = Source()
     source.go_on.clear()
-    kept = Kept(source.fetch)
+    kept = Expiring(source.fetch)
     lost = asyncio.create_task(kept.get())
     await asyncio.sleep(0)
     kept.after_fork()
