@@ -14,6 +14,7 @@ from llm_orchestrator.bulk.answers import Verdict
 from llm_orchestrator.bulk.batches.lane import BatchLane
 from llm_orchestrator.bulk.clock import Clock, SystemClock
 from llm_orchestrator.bulk.error_text import error_text
+from llm_orchestrator.bulk.leasing import renewed
 from llm_orchestrator.bulk.online import refusals
 from llm_orchestrator.bulk.online.lane import OnlineLane
 from llm_orchestrator.bulk.planning.deadline import DeadlineWatch
@@ -29,7 +30,6 @@ from llm_orchestrator.errors import (
     InvalidRequestError,
     ModelNotFoundError,
     OutputError,
-    StoreError,
     UnsupportedError,
 )
 from llm_orchestrator.store.bulk import BulkStore
@@ -169,20 +169,11 @@ class Runner:
     @asynccontextmanager
     async def leased(self, run_id: str) -> AsyncIterator[None]:
         """Renew the lease of a run, and end it afterwards."""
-        task = asyncio.get_running_loop().create_task(self._renew(run_id))
         try:
-            yield
+            async with renewed(self.store, self.store.runs.claim, run_id, self.owner, self.lease):
+                yield
         finally:
-            task.cancel()
             await self.store.do(self.store.runs.release, run_id, self.owner)
-
-    async def _renew(self, run_id: str) -> None:
-        while True:
-            await asyncio.sleep(self.lease / 3)
-            try:
-                await self.store.do(self.store.runs.claim, run_id, self.owner, self.lease)
-            except StoreError as error:
-                log.warning("the lease of %s cannot be renewed: %s", run_id, error)
 
 
 class _Drive:

@@ -1,9 +1,7 @@
 """Brings units of work from their rows to their results, one idempotent step at a time."""
 
-import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 from llm_orchestrator.bulk.answers import Judge
@@ -12,9 +10,10 @@ from llm_orchestrator.bulk.batches.audit import Audited, Stray
 from llm_orchestrator.bulk.batches.context import BatchContext, Rebuild
 from llm_orchestrator.bulk.clock import Clock, SystemClock
 from llm_orchestrator.bulk.error_text import error_text, without_details
+from llm_orchestrator.bulk.leasing import renewed
 from llm_orchestrator.config.bulk import BulkSettings
 from llm_orchestrator.engine.runtime import Runtime
-from llm_orchestrator.errors import InvalidRequestError, OrchestratorError, StoreError
+from llm_orchestrator.errors import InvalidRequestError, OrchestratorError
 from llm_orchestrator.pipeline.batches import Driver
 from llm_orchestrator.store.bulk import BulkStore
 from llm_orchestrator.store.bulk_rows import Unit, new_work_id
@@ -89,7 +88,9 @@ class BatchLane:
             raise InvalidRequestError(f"{work_id} is of the {unit.lane} lane, and has no batch")
         pause: float | None = 0.0
         try:
-            async with self._leased(work_id):
+            async with renewed(
+                context.store, context.store.units.claim, work_id, context.owner, lease
+            ):
                 pause = await self._tried(unit)
         finally:
             next_at = context.micros() + int((pause or 0.0) * 1e6)
@@ -157,22 +158,3 @@ class BatchLane:
                 return await collect.read(self.context, unit)
             case _:
                 return None
-
-    @asynccontextmanager
-    async def _leased(self, work_id: str) -> AsyncIterator[None]:
-        """Renew the lease until the step is done."""
-        task = asyncio.get_running_loop().create_task(self._renew(work_id))
-        try:
-            yield
-        finally:
-            task.cancel()
-
-    async def _renew(self, work_id: str) -> None:
-        context = self.context
-        lease = context.settings.lease
-        while True:
-            await asyncio.sleep(lease / 3)
-            try:
-                await context.store.do(context.store.units.claim, work_id, context.owner, lease)
-            except StoreError as error:
-                log.warning("the lease of %s cannot be renewed: %s", work_id, error)

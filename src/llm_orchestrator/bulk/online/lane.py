@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from llm_orchestrator.bulk import spec
+from llm_orchestrator.bulk.leasing import renewed
 from llm_orchestrator.bulk.online.chunks import ChunkRunner
 from llm_orchestrator.bulk.online.spending import Spending
 from llm_orchestrator.bulk.tasks.cutting import cut
@@ -106,19 +107,18 @@ class OnlineLane:
                 await self._chunk(work_id)
 
     async def _chunk(self, work_id: str) -> None:
-        units, owner = self._store.units, self._runner.owner
-        unit = await self._store.do(units.claim, work_id, owner, self._runner.lease)
+        units, owner, lease = self._store.units, self._runner.owner, self._runner.lease
+        unit = await self._store.do(units.claim, work_id, owner, lease)
         if unit is None or unit.over:
             return
-        renewing = asyncio.get_running_loop().create_task(self._renew(work_id))
         try:
-            spending = await self._spending(unit)
-            task = cut(self._runner.tasks(self._run)[unit.task], unit.max_tokens)
-            whole = await self._chunk_runner.answer(unit, task, spending)
-            if not whole and not self._stopped and not self._runner.stopped:
-                await self._ended_early(spending)
+            async with renewed(self._store, units.claim, work_id, owner, lease):
+                spending = await self._spending(unit)
+                task = cut(self._runner.tasks(self._run)[unit.task], unit.max_tokens)
+                whole = await self._chunk_runner.answer(unit, task, spending)
+                if not whole and not self._stopped and not self._runner.stopped:
+                    await self._ended_early(spending)
         finally:
-            renewing.cancel()
             await self._store.do(units.release, work_id, owner, None, cancelled=True)
             self.ended += 1
 
@@ -181,11 +181,3 @@ class OnlineLane:
         """The batches of the run that are not over: they give back what they do not cost."""
         units = await self._store.do(self._store.units.of_run, self._run.run_id, OPEN)
         return frozenset(one.work_id for one in units if one.lane == "batch" and one.reserved)
-
-    async def _renew(self, work_id: str) -> None:
-        while True:
-            await asyncio.sleep(self._runner.lease / 3)
-            with suppress(StoreError):
-                await self._store.do(
-                    self._store.units.claim, work_id, self._runner.owner, self._runner.lease
-                )
