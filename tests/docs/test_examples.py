@@ -24,6 +24,7 @@ from .playground import KEYS, PLAIN
 EXAMPLES = ROOT / "examples"
 SCRIPTS = sorted(path for path in EXAMPLES.glob("*.py") if not path.stem.endswith("demo"))
 CONFIGS = sorted(EXAMPLES.glob("*.yaml"))
+pytestmark = pytest.mark.timeout(300)  # the demos start several processes
 
 
 @pytest.fixture
@@ -40,7 +41,7 @@ def accounts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Simula
         yield simulator
 
 
-def run(script: Path, *words: str, timeout: int = 60) -> "subprocess.CompletedProcess[str]":
+def run(script: Path, *words: str, timeout: int = 100) -> "subprocess.CompletedProcess[str]":
     """Run a script as a user does, with warnings on."""
     return subprocess.run(
         [sys.executable, "-W", "default", script, *words],
@@ -64,7 +65,7 @@ def test_demo_balances_its_books(tmp_path: Path) -> None:
     """A copy of it, so that it leaves its files elsewhere; piped, so that it is plain."""
     folder = tmp_path / "examples"
     shutil.copytree(EXAMPLES, folder)
-    done = run(folder / "demo.py", timeout=110)
+    done = run(folder / "demo.py", timeout=280)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "\x1b" not in done.stdout
     assert "✓ The books balance" in done.stdout
@@ -93,7 +94,7 @@ def test_demo_says_so_when_the_books_differ(tmp_path: Path) -> None:
     (folder / "demo.py").write_text(
         text.replace(honest, f'({honest} + Decimal("1e-12"))'), encoding="utf-8"
     )
-    done = run(folder / "demo.py", timeout=110)
+    done = run(folder / "demo.py", timeout=280)
     assert done.returncode == 1
     assert "✗ The books do not balance" in done.stdout
 
@@ -102,7 +103,7 @@ def test_bulk_demo_saves_what_it_says(tmp_path: Path) -> None:
     """With fewer posts; a copy of it, so that it leaves its files elsewhere."""
     folder = tmp_path / "examples"
     shutil.copytree(EXAMPLES, folder)
-    done = run(folder / "bulk_demo.py", "--posts", "180", timeout=110)
+    done = run(folder / "bulk_demo.py", "--posts", "180", timeout=280)
     assert done.returncode == 0, done.stdout + done.stderr
     assert not done.stderr
     assert "\x1b" not in done.stdout
@@ -129,7 +130,7 @@ def test_bulk_demo_says_so_when_the_bill_differs(tmp_path: Path) -> None:
     (folder / "bulk_demo.py").write_text(
         text.replace(honest, f'({honest} + Decimal("1e-12"))'), encoding="utf-8"
     )
-    done = run(folder / "bulk_demo.py", "--posts", "60", timeout=110)
+    done = run(folder / "bulk_demo.py", "--posts", "60", timeout=280)
     assert done.returncode == 1
     assert "✗ Report, ledger and bill differ" in done.stdout
 

@@ -24,6 +24,7 @@ def pages() -> list[ParameterSet]:
     return found
 
 
+@pytest.mark.timeout(300)  # some pages start many processes
 @pytest.mark.parametrize("page", pages())
 def test_page_runs(
     page: Path,

@@ -34,7 +34,7 @@ def llmo(tmp_path: Path) -> Run:
             capture_output=True,
             cwd=tmp_path,
             env={**quiet, **(env or {})},
-            timeout=60,
+            timeout=100,
             check=False,
         )
         return subprocess.CompletedProcess(
