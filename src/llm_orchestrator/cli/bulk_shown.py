@@ -129,6 +129,8 @@ def _next(report: "Report", *, written: bool) -> None:
         output.note(f"`llmo bulk retry {name}` asks again what has failed.")
     if left_alone(run):
         output.warn(alone(run))
+    elif run.state == "loading":
+        output.note("Its input is not read yet; if nobody does, the same `llmo bulk run` goes on.")
     elif run.state in _GOES_ON:
         return
     elif run.state == "paused":

@@ -223,7 +223,7 @@ def receiver() -> Iterator[Receiver]:
 
 
 def test_a_webhook_is_called_until_it_answers_also_by_the_next_process(
-    store: BulkStore, both: str, receiver: Receiver
+    store: BulkStore, both: str, receiver: Receiver, caplog: pytest.LogCaptureFixture
 ) -> None:
     run(store, "run1", name="queue/openai/creative_scoring")
     callback_id = callbacks.ask(store, "run1", receiver.url)
@@ -234,6 +234,7 @@ def test_a_webhook_is_called_until_it_answers_also_by_the_next_process(
     store.wait(store.runs.change, "run1", state="completed", ended_at=NOW)
     assert callbacks.arm(store, [], NOW) == 1
     assert callbacks.deliver(store, (0.0,)) == 1, "twice refused, then taken"
+    assert caplog.messages[0].endswith("it is called again in 0 s")
     other = BulkStore(both)
     assert callbacks.arm(other, [], NOW) == callbacks.deliver(other) == 0
     (row,) = other.wait(other.callbacks.of_run, "run1")

@@ -11,6 +11,7 @@ import pytest
 
 from llm_orchestrator.simulator import Simulator
 from tests.integration.bulk.world import sections
+from tests.waiting import until
 
 TASK = """
 name: sentiment
@@ -41,17 +42,22 @@ def folder(sim: Simulator, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def bulk(folder: Path, *words: str) -> tuple[int, str, str]:
-    done = subprocess.run(
+def begun(folder: Path, *words: str) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
         [Path(sys.executable).with_name("llmo"), "bulk", *words],
         cwd=folder,
         env={**os.environ, "LLMO_HOME": str(folder / "home")},
-        capture_output=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=120,
-        check=False,
     )
-    return done.returncode, done.stdout, done.stderr
+
+
+def bulk(folder: Path, *words: str) -> tuple[int, str, str]:
+    process = begun(folder, *words)
+    out, err = process.communicate(timeout=120)
+    return process.returncode, out, err
 
 
 def test_all_of_an_estimate_is_a_result(folder: Path) -> None:
@@ -81,3 +87,34 @@ def test_a_run_of_another_clock_says_so(folder: Path, sim: Simulator) -> None:
     assert code == 0, err
     assert "at a time that has not come yet" in err
     assert "go on with it with the same --clock" in err
+
+
+def test_a_refused_key_is_told_at_once(folder: Path, sim: Simulator) -> None:
+    """Even where others answer all rows in the end."""
+    config = msgspec.yaml.decode((folder / "llmo.yaml").read_bytes())
+    config["providers"]["openai"]["api_key"] = "bad-key"
+    (folder / "llmo.yaml").write_bytes(msgspec.yaml.encode(config))
+    code, _, err = bulk(folder, "run", *RUN, "--lane", "batch", "--clock", sim.url)
+    assert code == 4
+    assert "openai refuses a batch of 120 rows: openai/gpt-4o-mini: Incorrect API key" in err
+
+
+async def test_a_run_whose_input_was_not_read_says_what_to_do(folder: Path, sim: Simulator) -> None:
+    words = ("-", *RUN[1:], "--format", "jsonl", "--name", "cut", "--clock", sim.url)
+    with begun(folder, "run", *words) as process:
+        await until(lambda: '"loading"' in bulk(folder, "status", "cut", "--json")[1])
+        process.kill()
+    code, out, err = bulk(folder, "resume", "cut", "--clock", sim.url)
+    assert code == 4
+    assert "loading: 0 of 0 answers" in out
+    assert "the same `llmo bulk run` goes on" in err
+
+
+def test_a_merge_names_the_line_that_it_cannot_read(folder: Path) -> None:
+    place = folder / "theirs/ai_results_openai/mood_analysis.jsonl"
+    place.parent.mkdir(parents=True)
+    place.write_text('{"id": 1, "result": "good"}\n\n{"id": 2,\n', "utf-8")
+    code, _, err = bulk(folder, "merge", "theirs")
+    assert code == 2
+    assert "mood_analysis.jsonl, line 3: " in err
+    assert err.strip().endswith("; mend or remove it")

@@ -136,6 +136,7 @@ async def _failed(context: BatchContext, unit: Unit, error: OrchestratorError) -
         raise error
     passing = isinstance(error, RateLimitError | APIConnectionError) or error.retryable
     if not passing:
+        log.warning("%s refuses a batch of %s rows: %s", unit.provider, f"{unit.count:,}", error)
         return await drop(context, unit, error_text(error), ItemState.RETRY)
     if unit.state == "sending":
         await context.store.do(context.store.units.refused, unit, error_text(error))

@@ -68,11 +68,15 @@ def _rows(folder: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def _read(path: Path) -> Iterator[Any]:
+    where = str(path)
     try:
         if path.suffix == ".jsonl":
             with path.open("rb") as lines:
-                yield from (msgspec.json.decode(line) for line in lines if line.strip())
+                for number, line in enumerate(lines, 1):
+                    where = f"{path}, line {number}"
+                    if line.strip():
+                        yield msgspec.json.decode(line)
         else:
             yield from msgspec.json.decode(path.read_bytes())
     except (msgspec.DecodeError, TypeError) as error:
-        raise InvalidRequestError(f"{path}: {error}") from None
+        raise InvalidRequestError(f"{where}: {error}; mend or remove it") from None

@@ -79,7 +79,8 @@ def deliver(store: BulkStore, waits_s: Sequence[float] = _WAITS_S) -> int:
         except Exception as error:  # noqa: BLE001 - a hook may raise anything
             wait_s = waits_s[min(one.tries - 1, len(waits_s) - 1)]
             text = f"{type(error).__name__}: {error}".replace("\n", " ")[:300]
-            log.warning("callback %s of %s: %s", one.callback_id, one.run_id, text)
+            again = f"it is called again in {wait_s:g} s"
+            log.warning("callback %s of %s: %s; %s", one.callback_id, one.run_id, text, again)
             store.wait(store.callbacks.failed, one.callback_id, text, wait_s)
         else:
             store.wait(store.callbacks.delivered, one.callback_id)
