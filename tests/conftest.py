@@ -6,6 +6,7 @@ run stops at once instead.
 """
 
 import fcntl
+import gc
 import itertools
 import os
 import re
@@ -185,6 +186,14 @@ def llmo_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("LLMO_HOME", str(home))
     monkeypatch.chdir(tmp_path)  # a .env of the developer is not read
     return home
+
+
+@pytest.fixture
+def new_garbage() -> Iterator[None]:
+    """Only what is made from now on is seen by the garbage collector, which is then quick."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture

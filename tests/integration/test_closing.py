@@ -211,6 +211,7 @@ def test_a_sync_stream_that_another_thread_reads(llmo_home: Path) -> None:
 # ------------------------------------------------------------------ what is left
 
 
+@pytest.mark.usefixtures("new_garbage")
 async def test_nothing_is_kept_of_calls_that_have_ended(llm: AsyncLLMOrchestrator) -> None:
     await llm.send_request(HELLO)
     async for _ in llm.send_streaming_request(HELLO):

@@ -20,16 +20,15 @@ from tests.waiting import until
 
 
 @pytest.fixture
-def left() -> Iterator[Callable[[], list[object]]]:
+def left(new_garbage: None) -> Iterator[Callable[[], list[object]]]:
     """Gives the errors and calls that nobody let go of since the test began."""
 
     def found() -> list[object]:
         return [one for one in gc.get_objects() if isinstance(one, E.OrchestratorError | Call)]
 
-    gc.collect()
+    del new_garbage
     gc.disable()
-    before = found()
-    yield lambda: [one for one in found() if not any(one is other for other in before)]
+    yield found
     gc.enable()
 
 

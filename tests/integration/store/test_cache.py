@@ -189,6 +189,7 @@ async def test_a_row_that_the_place_refuses_does_not_take_others_along(
     assert await store.find("c")
 
 
+@pytest.mark.usefixtures("new_garbage")
 def test_threads_end_with_their_store(make: Callable[[], Shelf]) -> None:
     async def used() -> None:
         store = CacheStore(make)

@@ -229,6 +229,7 @@ async def add_only(ledger: Ledger, key: str) -> None:
     ledger.add(call(key))
 
 
+@pytest.mark.usefixtures("new_garbage")
 def test_loops_that_ended_are_let_go(store_url: str) -> None:
     ledger = Ledger(store_url)
     loops = [asyncio.new_event_loop() for _ in range(5)]

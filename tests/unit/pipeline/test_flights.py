@@ -232,6 +232,7 @@ async def test_whatever_happens_everybody_ends(seed: int) -> None:
     assert len(asker.flights) == 0
 
 
+@pytest.mark.usefixtures("new_garbage")
 async def test_a_flight_leaves_nothing_behind() -> None:
     flights = Flights()
     lead = await flights.turn("k")

@@ -239,6 +239,7 @@ async def test_other_requests_go_on_while_one_is_cut(transport: Transport) -> No
         assert await asyncio.gather(*good) == [b"a" * 20] * 3
 
 
+@pytest.mark.usefixtures("new_garbage")
 def test_loops_that_ended_are_let_go() -> None:
     """Together with what they were still looking after."""
     gone = []

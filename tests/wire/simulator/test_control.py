@@ -48,6 +48,7 @@ async def test_log_shows_every_request_in_order() -> None:
         assert len(sim.ledger()["rows"]) == 3
 
 
+@pytest.mark.usefixtures("new_garbage")
 async def test_nothing_is_kept_of_one_that_was_stopped() -> None:
     async with Simulator() as sim:
         assert (await post(sim, "/v1/chat/completions", ASK, KEY)).status == 200
