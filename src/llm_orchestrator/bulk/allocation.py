@@ -29,7 +29,7 @@ _DAY_H = 24
 _WORTH = 1.5
 """An answer that was cut is asked for again where it may be so much longer."""
 _MORE = 4
-"""The same where nobody knows how much a model writes."""
+"""The factor that is tried where nobody knows how much a model can write."""
 
 
 class Planned(msgspec.Struct):
@@ -37,7 +37,7 @@ class Planned(msgspec.Struct):
 
     plan: BulkPlan
     pasts: Sequence[Waiting]
-    """Those of its demands."""
+    """The past of the items of each demand."""
     limits: dict[str, int] = {}
     """Targets and how long their answers may be, where they were cut before."""
 

@@ -103,7 +103,7 @@ class BackgroundRunner:
     # ---------------------------------------------------------------- on the loop
 
     async def _called(self, work: Coroutine[Any, Any, T]) -> T:
-        """The same, ended when all of it is."""
+        """Run a coroutine of `call`; `close` cancels those that are left."""
         task = asyncio.get_running_loop().create_task(work)
         self._calls.add(task)
         task.add_done_callback(self._calls.discard)

@@ -37,7 +37,7 @@ class Loaded(msgspec.Struct, kw_only=True):
     changed: str = ""
     """How the file has changed while it was read."""
     digest: str = ""
-    """Of the input."""
+    """The digest of the input."""
 
 
 def load(
@@ -110,7 +110,7 @@ def _known(
 
 
 def _key(digest: str, asked: str | None) -> bytes:
-    """By what an item is found: what it asks, and whom, where every row is asked of several."""
+    """The key of an item: what it asks and, where every row is asked of several, whom."""
     return bytes.fromhex(digest) if asked is None else digest_of(f"{digest}{asked}")
 
 

@@ -38,7 +38,7 @@ class BulkOptions(ForecastOptions, total=False):
     out: str | Path | None
     """The folder of its results; the same folder again goes on with the same run."""
     name: str | None
-    """The same, without a folder."""
+    """A name for the run; the same name again goes on with the same run."""
     lane: Literal["auto", "batch", "online"]
     retries: int
     """Rounds for items that failed and may succeed; 2 by default."""

@@ -10,7 +10,7 @@ from llm_orchestrator.store.bulk_items import Failed
 BACKOFF_S = 30.0
 """After their unit was over, before the first round; doubles with each."""
 LONGEST_S = 3600.0
-"""So long a few of them wait for more while their provider has other things to do."""
+"""How long a few items wait for more to join them, while their provider is busy."""
 _provider = attrgetter("provider")
 _kind = attrgetter("task", "model", "round")
 

@@ -118,7 +118,7 @@ class AsyncBulkRun:
                 yield row
 
     def pages(self) -> "Pages":
-        """The same by the thousand."""
+        """The rows of `results`, a thousand at a time."""
         return Pages(self._runner, self.run_id)
 
     async def write(self, out: Path) -> None:

@@ -50,7 +50,7 @@ _AT_ONCE = 8
 _LOOK_S = 0.5
 """Real seconds between two looks at a run: somebody may pause it."""
 _DECISIONS = 500
-"""So many are kept, the latest."""
+"""How many of the latest decisions are kept."""
 ENDED: tuple[RunState, ...] = ("completed", "partial", "cancelled", "failed")
 """States of runs that nobody needs to go on with."""
 
@@ -199,7 +199,7 @@ class _Drive:
         """How the cap has ended it."""
 
     async def run(self) -> RunRow:
-        """To its end, or to where it is to rest."""
+        """Drive the run until it ends, is paused or is stopped."""
         now = self._runner.micros()
         runs = self._store.runs
         await self._store.do(

@@ -63,7 +63,7 @@ class UnitMaker:
     def _without_refused(
         self, assignment: Assignment, rows: Iterator[ItemRow]
     ) -> Iterator[ItemRow]:
-        """Those of cut answers whose limit is not the row's own; the others are refused."""
+        """The rows that a longer limit may help; those that set a limit themselves are refused."""
         for row in rows:
             text = assignment.refusal
             if text is None:

@@ -94,7 +94,7 @@ class Notifier:
         return self._general
 
     def tell(self, alert: Told) -> None:
-        """Tell it: at once in the log, soon elsewhere. From any thread."""
+        """Log an alert at once and send it soon; from any thread."""
         told = isinstance(alert, Notice) and alert.severity == "info"
         log.log(logging.INFO if told else logging.WARNING, "%s", alert.text)
         if destinations := self.of(alert):
@@ -102,7 +102,7 @@ class Notifier:
             self._start()
 
     def try_out(self, alert: Told) -> dict[str, bool]:
-        """Tell it once, here and now; whether it arrived, by destinations as they may be shown."""
+        """Send an alert once, now; whether it arrived, by destination as it may be shown."""
         return {
             f"{number}. {shown(one)}": self._try(one, alert)
             for number, one in enumerate(self.destinations, 1)

@@ -78,7 +78,7 @@ class Runtime(msgspec.Struct, kw_only=True):
     """The calls that have begun and are not booked."""
     closed: bool = False
     rests: set[asyncio.Future[None]] = msgspec.field(default_factory=set)
-    """Those of calls that wait before their next attempt."""
+    """The timers of calls that wait before their next attempt."""
 
     def limits(self, request: Request, target: Candidate, *, elsewhere: bool) -> Limits:
         """The time limits of one attempt."""

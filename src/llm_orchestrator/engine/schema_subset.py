@@ -262,7 +262,7 @@ class Translation:
 
 
 def nullable(part: Translated) -> Translated:
-    """The same schema or null."""
+    """The schema, or null."""
     wire, node = part
     if node.takes_null:
         return part

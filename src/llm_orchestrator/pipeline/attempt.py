@@ -94,7 +94,7 @@ class Call:
         self.went_out = False
         """Something of it may have reached a provider."""
         self.done = False
-        """It has ended and is booked."""
+        """Whether the call has ended and is booked."""
         self.shown = False
         """Its reader has what has come and did not ask for more yet."""
         self.attempts: list[Attempt] = []
@@ -107,7 +107,7 @@ class Call:
         self.began = perf_counter()
 
     def end(self) -> None:
-        """It is booked. What refers to what it belongs to is let go: a circle waits for the GC."""
+        """Mark it as booked, and break reference cycles, which would wait for the GC."""
         self.done = True
         self.went_out = self.sent > 0
         for attempt in self.attempts:
@@ -218,11 +218,11 @@ class Attempt:
         self.take: Any = None
         """What the limiter has counted for it."""
         self.headers: Mapping[str, str] | None = None
-        """Those of the reply, once it came."""
+        """The headers of the reply, once it came."""
         call.attempts.append(self)
 
     def begin(self) -> None:
-        """It goes out now: the time in line before is not the provider's."""
+        """Start its clock: time spent waiting for a limit does not count as the provider's."""
         self.started_at = int(time() * 1e6)
         self.began = perf_counter()
 
@@ -261,7 +261,7 @@ class Attempt:
         return True
 
     def failed(self, error: OrchestratorError) -> None:
-        """It ended with this error."""
+        """End the attempt with this error."""
         broke_off = isinstance(error, TruncatedError) or (
             isinstance(error, APITimeoutError) and self.quarters > 0
         )

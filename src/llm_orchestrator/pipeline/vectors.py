@@ -98,7 +98,7 @@ class CachedVectors:
         return tuple(self._found[text] for text in self._texts)
 
     def reply(self) -> Reply:
-        """Of a call that had nothing to ask for."""
+        """The reply to a call whose texts were all in the cache."""
         name, model = self._target.provider.name, self._target.model.id
         return Reply("", name, model, self.saved, Usage(), (), "stop", "")
 

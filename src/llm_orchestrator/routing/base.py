@@ -49,10 +49,10 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     candidate: Candidate
     response: Response
     cost_pico: Pico | None = None
-    """Of all the attempts that it took; ``None`` is unknown."""
+    """The cost of all attempts that it took; ``None`` is unknown."""
     latency_s: float = 0.0
     attempt_id: str = ""
-    """Of the wire request that it came with."""
+    """The id of the attempt that brought it."""
 
     @property
     def name(self) -> str:

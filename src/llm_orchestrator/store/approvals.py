@@ -96,7 +96,7 @@ class Approvals:
         return ticket
 
     def all(self, *, waiting: bool = True) -> list[Ticket]:
-        """Those that wait, or all, the oldest first."""
+        """The tickets that wait, or all, the oldest first."""
         with self._backend("read") as backend:
             rows = list(backend.query(f"{_SELECT} ORDER BY created_at, ticket_id"))
         tickets = [self._ticket(row) for row in rows]

@@ -83,7 +83,7 @@ class Entry(msgspec.Struct):
     told: list[tuple[Key, int]] = []
     """Shares that are known to be reached."""
     alerts: list[Alert] = []
-    """Those of them that this transaction is the first to see."""
+    """The alerts that this transaction is the first to see."""
 
     def admit(self, attempts: Sequence[AttemptRow], charged: Mapping[str, Charges]) -> None:
         """Hold what fits. Who does not fit is refused, and all others go on."""

@@ -37,9 +37,9 @@ class Booked(NamedTuple):
     """What calls have cost, by the ledger."""
 
     cost_pico: Pico
-    """Of those whose cost is known."""
+    """The cost of calls whose cost is known."""
     unknown: int
-    """Those whose cost is not known: their process died, or the provider does not tell."""
+    """Calls of unknown cost: their process died, or the provider does not tell."""
     unknown_pico: Pico | None
     """What these have cost at most, which is what they held; ``None``: nothing bounds it."""
 
@@ -95,7 +95,7 @@ class BulkUnits:
         )
 
     def of_provider(self, provider: str, account: str, since: int) -> list[Unit]:
-        """The same for a provider of this name, also while it had another key."""
+        """`of_account` for a provider of this name, also for units made with another key."""
         where = "WHERE (account = ? OR provider = ?) AND lane = 'batch' AND created_at >= ?"
         return self._read(where, (account, provider, since))
 

@@ -51,7 +51,7 @@ class Waiting(msgspec.Struct, frozen=True, gc=False):
     lane: str | None = None
     """In which they were the last time."""
     cut_at: int | None = None
-    """So many tokens were too few for their answers; 0: those that are left out in a request."""
+    """The limit that cut their answers, in tokens; 0: that of requests that set none."""
 
 
 class Failed(NamedTuple):
@@ -72,7 +72,7 @@ class Stayed(NamedTuple):
 
     work_id: str
     state: int
-    """Of `ItemState`: waiting, failed, or failed for good."""
+    """An `ItemState`: waiting, failed, or failed for good."""
     round: int
     items: int
 

@@ -215,7 +215,7 @@ def _random(length: int) -> str:
 
 
 def tag_of(work_id: str, number: int = 1) -> str:
-    """By what its batch is recognised at the provider; ``number`` counts its batches from 1."""
+    """The tag of its batch at the provider; ``number`` counts its batches from 1."""
     return f"llmo-{work_id}" if number == 1 else f"llmo-{work_id}-{number}"
 
 

@@ -12,7 +12,7 @@ class PaidUnit(msgspec.Struct, frozen=True, gc=False):
     work_id: str
     run_id: str
     name: str | None
-    """Of its run."""
+    """The name of its run."""
     task: str
     provider: str
     collected_at: int
@@ -30,7 +30,7 @@ class BatchSums(msgspec.Struct, frozen=True):
 
     ended: int
     failed: int
-    """Of them: those that brought nothing."""
+    """How many of them brought no answer."""
 
 
 _PAID = (

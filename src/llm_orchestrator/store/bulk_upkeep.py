@@ -44,7 +44,7 @@ class BulkUpkeep:
             )
 
     def done(self, name: str, owner: str, told: str, *, at: int) -> bool:
-        """It is done, on the runs' clock ``at``; False when another one has taken it over."""
+        """Note that it was done ``at`` this time; False: another one has taken it over."""
         with self._connection() as backend:
             return (
                 backend.execute(
@@ -56,7 +56,7 @@ class BulkUpkeep:
             )
 
     def release(self, name: str, owner: str) -> None:
-        """It was not done: leave it to others."""
+        """Leave it to others, undone."""
         with self._connection() as backend:
             backend.execute(
                 "UPDATE bulk_upkeep SET owner = NULL, owner_until = NULL"

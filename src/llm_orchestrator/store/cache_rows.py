@@ -43,9 +43,9 @@ class CacheTotals(msgspec.Struct, kw_only=True):
     entries: int = 0
     """Answers that still count."""
     expired: int = 0
-    """Those whose time has run out, not swept yet."""
+    """Answers whose time has run out and that were not swept yet."""
     bytes: int = 0
-    """Of the bodies of all of them."""
+    """The size of all bodies."""
     tenants: int = 0
     hits: int = 0
     """How often they were given again, as far as they still lie there."""

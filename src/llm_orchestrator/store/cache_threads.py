@@ -42,7 +42,7 @@ class Health:
         return self._failures > 0 and time.monotonic() < self._until
 
     def failed(self, place: str, reason: str) -> None:
-        """It did not do what it was asked to."""
+        """Note a failure and pause for a while; the first one is logged."""
         pause = _PAUSES_S[min(self._failures, len(_PAUSES_S) - 1)]
         self._failures += 1
         self._until = time.monotonic() + pause
@@ -53,7 +53,7 @@ class Health:
         self._trouble.add(self._name)
 
     def worked(self, place: str) -> None:
-        """It did."""
+        """Note a success; the first one after failures is logged."""
         if self._failures:
             self._failures = 0
             self._trouble.discard(self._name)
@@ -71,7 +71,7 @@ class Reader:
         self.place = "its place"
         self.health = Health("reader", trouble)
         self.ready = False
-        """It has been connected."""
+        """Whether it was connected once."""
         self._make = make
         self._clock = clock
         self._shelf: Shelf | None = None

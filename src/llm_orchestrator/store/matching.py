@@ -45,7 +45,7 @@ class Spender(Protocol):
 
 
 class Caller(NamedTuple):
-    """The same, before there is a row."""
+    """A `Spender` for whom there is no row yet."""
 
     session_id: str | None
     user_id: str | None

@@ -23,9 +23,9 @@ class BatchState(StrEnum):
     """Everything has run; the results are being written."""
     CANCELLING = "cancelling"
     COMPLETED = "completed"
-    """It ended by itself, which says nothing of the success of its items."""
+    """The batch ended by itself, which says nothing of the success of its items."""
     FAILED = "failed"
-    """It was refused as a whole, or broke as a whole."""
+    """The batch was refused or broke as a whole."""
     EXPIRED = "expired"
     CANCELLED = "cancelled"
 
@@ -97,7 +97,7 @@ class BatchFile(msgspec.Struct, frozen=True, kw_only=True):
     embeds: bool = False
     """Whether its rows are `Texts`."""
     sha256: str = ""
-    """Of its bytes, as 64 hexadecimal digits; one wire wants it."""
+    """The digest of its bytes, as 64 hexadecimal digits; one wire format needs it."""
 
 
 class BatchOrder(msgspec.Struct, frozen=True, kw_only=True):
@@ -124,7 +124,7 @@ class BatchFault(msgspec.Struct, frozen=True):
     """A row for which a whole batch was refused."""
 
     line: int
-    """Of the input, counted from 1."""
+    """The line of the input, counted from 1."""
     message: str
 
 
@@ -147,7 +147,7 @@ class BatchStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     expires_at: float | None = None
     ended_at: float | None = None
     tag: str | None = None
-    """By what it is recognised; compare it with `BatchWire.mark`."""
+    """The mark by which it is recognised; see `BatchWire.mark`."""
     input_file_id: str | None = None
     results: tuple[BatchRef, ...] = ()
     model: str | None = None
@@ -158,7 +158,7 @@ class BatchStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     faults: tuple[BatchFault, ...] = ()
     """Rows that it refused to take, where it names them; it need not name all."""
     usage: Usage | None = None
-    """Of all its items, where the provider adds them up."""
+    """The usage of all its items, where the provider adds it up."""
 
     @property
     def crowded(self) -> bool:
@@ -213,9 +213,9 @@ class BatchWire(msgspec.Struct, frozen=True, kw_only=True):
     wire: BatchWireName = "openai"
     """Which wire format."""
     tag: BatchTag = "metadata"
-    """By what a batch of ours is recognised."""
+    """The kind of mark by which a batch of ours is recognised."""
     path: str = "/batches"
-    """Of batches, below ``base_url``."""
+    """The path of batches, below ``base_url``."""
     files: str = "/files"
     """Of files, below ``base_url``; or the whole address of the storage that holds them (empty for
     S3: the one of the region)."""

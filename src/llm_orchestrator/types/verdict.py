@@ -15,7 +15,7 @@ class Verdict(msgspec.Struct, frozen=True):
     model: str
     """``provider/model``, whose answer it was."""
     category: str | None
-    """Of which kind the prompt was."""
+    """The kind of prompt."""
     verdict: float
     """From 0 (bad) to 1 (good)."""
     teaches: bool

@@ -23,7 +23,7 @@ ALERT = "Unordered Batch"
 UNSEEN = "Unaudited Provider"
 _TAG = "llmo-"
 _ALERTS = 20
-"""So many batches of a provider are told one by one in an audit; the next one goes on."""
+"""How many batches of a provider one audit alerts one by one; the next audit goes on."""
 _KEPT_S = 30 * 86_400.0
 
 
@@ -235,7 +235,7 @@ async def _by_rows(
 
 
 def judge(listed: list[BatchStatus], units: list[Unit], target: Candidate) -> list[Stray]:
-    """Those of the list that are no unit's batch."""
+    """The batches of the list that belong to no unit."""
     known = {name for unit in units for name in (unit.batch_id, *past_of(unit))}
     marks: dict[str | None, Unit] = {}
     for unit in units:

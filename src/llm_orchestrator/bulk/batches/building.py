@@ -29,7 +29,7 @@ _CAREFUL = 100_000_000
 _DEAREST: Pico = 1 << 62
 """What a unit may hold at most, whatever its cap: 4.6 million USD, which a database can count."""
 _REJECTS = 1000
-"""So many are told at a time."""
+"""How many rejects are yielded at a time."""
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):

@@ -116,13 +116,13 @@ class Fold:
         self.own = 0
         """Results of our own items."""
         self._answered = 0
-        """Those of them that the provider worked for."""
+        """How many of our items the provider has worked for."""
         self.strange = 0
-        """Those that nobody asked for, or that cannot be read."""
+        """Results that nobody asked for, or that cannot be read."""
         self.others = 0
-        """Those of them that bear an id."""
+        """Strange results that have an id of somebody else."""
         self.cost: Pico = 0
-        """Of all whose cost is known."""
+        """The cost of all results whose cost is known."""
         self.realtime: Pico | None = 0
         self.unknown = 0
         """Items that may have cost something that nobody knows."""

@@ -34,7 +34,7 @@ class BatchContext(msgspec.Struct, kw_only=True):
     clock: Clock
     settings: BulkSettings
     folder: Path
-    """Of the files with rows and results."""
+    """Where the files with rows and results are."""
     owner: str
     driver: Driver
     judge: Judge | None = None
@@ -66,7 +66,7 @@ class BatchContext(msgspec.Struct, kw_only=True):
         return await self.driver.drive(exchange, target, folder=folder)
 
     async def create(self, exchange: batch.Exchange[T], target: Candidate) -> T:
-        """The same for the call that must not be repeated: it ends within its time."""
+        """`drive` for the creation of a batch, which is sent once and ends within its time."""
         longest = self.settings.create_timeout
         limits = msgspec.structs.replace(
             LIMITS, connect=min(LIMITS.connect, longest), first=longest, total=longest
@@ -79,7 +79,7 @@ class BatchContext(msgspec.Struct, kw_only=True):
 
 
 def account_of(row: Provider) -> str:
-    """By what the batches of one account are known as such."""
+    """The name of the account that batches belong to."""
     return account(row) or row.name
 
 
@@ -126,7 +126,7 @@ def order_of(unit: Unit, file: BatchFile) -> BatchOrder:
 
 
 def mark_of(unit: Unit, target: Candidate) -> str | None:
-    """By what the unit's batch is recognised in a list; ``None`` where nothing is."""
+    """The mark of the unit's batch in a list; ``None`` where batches have no marks."""
     wire = wire_of(target)
     if wire.tag == "none":
         return None

@@ -21,7 +21,7 @@ from llm_orchestrator.types.provider import Candidate
 
 _GONE = frozenset((404, 410))
 _LOST_S = 86_400.0
-"""So long results that are not there are asked for again."""
+"""How long results that are missing are asked for again."""
 _LEAST_S = 600.0
 _SHARE, _LONGEST_S = 0.05, 3600.0
 

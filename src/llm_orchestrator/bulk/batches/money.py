@@ -66,7 +66,7 @@ def _intent(context: BatchContext, unit: Unit, target: Candidate, run: RunRow | 
 
 
 async def settle_nothing(context: BatchContext, unit: Unit) -> None:
-    """It cost nothing, as nothing was made."""
+    """Book a unit of which no batch was made: it cost nothing."""
     await settle(
         context,
         unit,

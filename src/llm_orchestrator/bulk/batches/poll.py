@@ -14,11 +14,11 @@ from llm_orchestrator.types.provider import Candidate
 
 _GONE = frozenset((404, 410))
 _SHARE = 0.05
-"""Of a batch's age is the time until the next look."""
+"""The part of a batch's age that passes until the next look."""
 _LONGEST_S = 3600.0
 """Seconds until a batch is created again for which there was no room."""
 _FORGOTTEN_S = 48 * 3600.0
-"""So long after its time a batch that its provider does not know any more is given up."""
+"""How long after its time a batch is given up that its provider does not know any more."""
 
 
 async def look(context: BatchContext, unit: Unit) -> float | None:

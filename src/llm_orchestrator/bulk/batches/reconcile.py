@@ -17,12 +17,12 @@ from llm_orchestrator.types.provider import Candidate
 log = logging.getLogger("llm_orchestrator")
 
 _SOON_S = 3600.0
-"""So long, at least, a provider remembers a token or a key of ours."""
+"""How long, at least, a provider remembers an idempotency key or a token of ours."""
 _KEPT_S = 30 * 86_400.0
 """Batches are forgotten by their providers after that."""
 _ENDING = frozenset((BatchState.CANCELLING, BatchState.CANCELLED, BatchState.FAILED))
 _LOOKS = 20
-"""So often, at most, the list is asked during the grace."""
+"""How often, at most, the list is asked during the grace period."""
 
 
 async def find(context: BatchContext, unit: Unit) -> float | None:
@@ -58,7 +58,7 @@ async def _listed(context: BatchContext, unit: Unit, target: Candidate) -> list[
 async def _absent(
     context: BatchContext, unit: Unit, target: Candidate, waited: float
 ) -> float | None:
-    """It is in no list: wait while it may still turn up, then it was never made."""
+    """Of a batch in no list: wait while it may still turn up, then take it as never made."""
     grace = context.settings.grace
     if waited < grace:
         return context.real(min(grace - waited + 0.01, max(0.1, grace / _LOOKS)))

@@ -303,7 +303,7 @@ class _Chunk(msgspec.Struct):
     outcomes: OutcomeBuffer
     tags: str
     short: bool = False
-    """It ends before its last item."""
+    """Whether it ends before its last item."""
 
 
 def _outcome(row: ItemRow, reply: Reply, result: bytes) -> Outcome:

@@ -24,7 +24,7 @@ _REFUSING = (
     QuotaExhaustedError,
 )
 _MANY = 8
-"""So many refusals without an answer between them are no accident."""
+"""After so many refusals in a row the target is taken to refuse everything."""
 _SHOWN = 3
 
 
@@ -66,12 +66,12 @@ class Refusals:
         return any(place.why is not None and not place.answered for place in places)
 
     def answered(self, unit: Unit) -> None:
-        """It has answered."""
+        """Note that the target of the unit has answered."""
         for place in self._of(unit.provider, unit.model):
             place.answered, place.in_row, place.why = True, 0, None
 
     def failed(self, unit: Unit, error: OrchestratorError) -> None:
-        """It has not."""
+        """Note an error of the target; enough refusals in a row shut it."""
         if not isinstance(error, _REFUSING):
             return
         whole, own = self._of(unit.provider, unit.model)

@@ -245,7 +245,7 @@ class Files:
             file.write(b"\n]}")
 
     def names(self, *more: str) -> list[str]:
-        """What there is."""
+        """The names of all files, and of those given here."""
         return sorted((*self._open, *more))
 
     def keep(self, *, tidy: bool = True) -> None:

@@ -192,7 +192,7 @@ def gather(store: BulkStore, run: RunRow) -> Report:
 
 
 async def report(store: BulkStore, run_id: str) -> Report:
-    """The same for coroutines; raises `InvalidRequestError` for a run that is not there."""
+    """`gather` for coroutines; raises `InvalidRequestError` for a run that is not there."""
     run = await store.do(store.runs.get, run_id)
     if run is None:
         from llm_orchestrator.errors import InvalidRequestError

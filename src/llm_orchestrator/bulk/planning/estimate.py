@@ -46,7 +46,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     high_pico: Pico | None
     """``None``: nothing bounds it."""
     priced: Priced
-    """Of one item."""
+    """The usage and price of one item."""
     notes: tuple[str, ...] = ()
     refusal: str | None = None
     """Why nothing can be asked there; the figures are as if it could."""

@@ -85,7 +85,7 @@ def forecast(
 
 
 def forecast_by_options(runtime: Runtime, source: Source, options: ForecastOptions) -> Forecast:
-    """The same from the options of the public verbs."""
+    """`forecast` by the options of the public verbs."""
     check_names(options, ForecastOptions)
     given = options.get("task")
     tasks = load_tasks((*(() if given is None else (given,)), *options.get("tasks", ())))

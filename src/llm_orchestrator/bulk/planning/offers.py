@@ -10,7 +10,7 @@ from llm_orchestrator.catalog.speeds import TYPICAL_S
 from llm_orchestrator.types.provider import Candidate
 
 _ORDINARY_S = 2.0
-"""Of an answer in real time, where nothing is known."""
+"""Seconds that an answer takes in real time, where nothing was measured."""
 _TOKENS_A_SECOND = 80.0
 _ORDINARY_ANSWER = 100
 """Tokens of an answer that takes the typical time."""

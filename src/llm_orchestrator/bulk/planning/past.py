@@ -8,7 +8,7 @@ from llm_orchestrator.store.bulk_history import EstimateRow
 from llm_orchestrator.types.provider import Candidate
 
 _RUNS = 5
-"""So many runs count, the latest."""
+"""How many of the latest runs count."""
 _FURTHEST = 5.0
 """A count of tokens is corrected by this factor at most: beyond, something else is wrong."""
 
@@ -44,7 +44,7 @@ class Past:
 
 
 def _ratio(rows: list[EstimateRow]) -> float:
-    """Of the sums, so that large runs count for more; each sum is of an item's tokens."""
+    """The ratio of the sums, so that large runs count for more; rows have the tokens of an item."""
     counted = sum(row.input_tokens * (row.actual_items or 0) / row.items for row in rows)
     actual = sum(row.actual_input or 0 for row in rows)
     if not counted or not actual:

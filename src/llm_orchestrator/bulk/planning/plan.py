@@ -23,9 +23,9 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     lane: Lane
     expected_pico: Pico | None
-    """Of one item; ``None``: the price is unknown."""
+    """The expected cost of one item; ``None``: the price is unknown."""
     high_pico: Pico | None
-    """Of one item at most; ``None``: nothing bounds it."""
+    """The highest cost of one item; ``None``: nothing bounds it."""
     answer_pico: Pico = 0
     """What each token of the longest answer adds to that."""
     most_output: int = 0
@@ -61,13 +61,13 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
         return self.refusal is None and items >= self.least
 
     def high(self, tokens: int | None = None) -> Pico | None:
-        """Of one item at most, when answers are cut to so many tokens."""
+        """The highest cost of one item, with answers of so many tokens at most."""
         if self.high_pico is None or tokens is None or not self.cuts:
             return self.high_pico
         return self.high_pico - max(0, self.most_output - tokens) * self.answer_pico
 
     def longer(self, tokens: int) -> "Offer":
-        """The same with answers of up to so many tokens."""
+        """This offer with answers of up to so many tokens."""
         if tokens <= self.most_output:
             return self
         high = self.high_pico

@@ -28,7 +28,7 @@ from llm_orchestrator.types.money import Pico
 _UNPRICED = 10**16
 """Stands for an unknown price: dearer than any known one."""
 _TIE = 10**9
-"""Of offers at the same price the faster one is taken: seconds count below a pico-dollar."""
+"""Makes seconds count less than a pico-dollar: they decide between equal prices only."""
 
 
 class Demand(msgspec.Struct, frozen=True):
@@ -39,7 +39,7 @@ class Demand(msgspec.Struct, frozen=True):
     split: Split | None = None
     """Who gets how many of these; as the plan says by default."""
     offers: tuple[Offer, ...] | None = None
-    """Those that may be taken for these; all of the task by default."""
+    """The offers that may be taken for these items; by default all of the task."""
 
 
 def plan(

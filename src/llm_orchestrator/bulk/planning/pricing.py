@@ -32,7 +32,7 @@ _FRAME = 200
 
 
 class Priced(msgspec.Struct, frozen=True, kw_only=True):
-    """Of one item, on average; tokens are low, expected and high."""
+    """Usage and cost of one item, on average; tokens are low, expected and high."""
 
     input: tuple[float, float, float]
     output: tuple[float, float, float]

@@ -35,7 +35,7 @@ class Running(msgspec.Struct, frozen=True, kw_only=True):
     items: int
     """All of its items."""
     done: int | None = None
-    """Those that are answered; ``None``: the provider does not say."""
+    """How many are answered; ``None``: the provider does not say."""
     sent_at: float
     """Seconds on the run's clock."""
     held_pico: Pico | None = None
@@ -54,7 +54,7 @@ class Replan(msgspec.Struct, frozen=True, kw_only=True):
     """What to do now."""
 
     plan: BulkPlan | None = None
-    """Of what waits; ``None`` when nothing does, or nothing more can be asked."""
+    """The plan for what waits; ``None``: nothing waits, or nothing more can be asked."""
     cancel: tuple[str, ...] = ()
     """Batches (``work_id``) to be given up; when they are over, what they leave waits."""
     decisions: tuple[Decision, ...] = ()

@@ -61,7 +61,7 @@ class Split(msgspec.Struct, frozen=True):
         return cls("parts", parts)
 
     def named(self, target: Callable[[str], str]) -> "Split":
-        """The same with the names that ``target`` makes of them."""
+        """This split, each name replaced by what ``target`` returns for it."""
         made = (Part(target(part.name), part.amount, part.lane) for part in self.parts)
         return Split(self.mode, tuple(made))
 

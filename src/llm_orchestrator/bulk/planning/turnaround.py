@@ -16,9 +16,9 @@ TYPICAL: Mapping[str, tuple[float, ...]] = {
 """Five batches as they may go, in seconds: guesses from what the providers say ("most within an
 hour", "best effort"), which own batches replace."""
 UNKNOWN = (0.25 * _H, 0.5 * _H, 2 * _H, 6 * _H, 20 * _H)
-"""The same for all others."""
+"""The same guesses for all other providers."""
 ENOUGH = 8
-"""So many batches of one's own, and the guesses count no more."""
+"""From so many batches of our own on, the guesses count no more."""
 SLOW = 0.8
 """The part of batches that are back in the time that is planned with."""
 _SOON_S = 600.0

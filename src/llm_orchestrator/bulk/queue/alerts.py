@@ -21,7 +21,7 @@ MILESTONE = "Cost Savings Milestone"
 _SHARE_MOST = 10
 """Percent of batches that may fail."""
 _WINDOW_US = 24 * 3_600_000_000
-"""Of the batches that are counted for that."""
+"""The age of the batches that are counted for it."""
 _STALE_HOURS = 48
 _QUEUE_MOST = 10_000
 _STEP_USD = 1_000

@@ -35,7 +35,7 @@ def settle(store: BulkStore, run_id: str, at: int) -> int:
 
 
 def settle_all(store: BulkStore, at: int) -> Iterator[str]:
-    """The same for all runs that have jobs under way; yields those that had something new."""
+    """`settle` for all runs with jobs under way; yields the runs that had something new."""
     for run_id in store.wait(store.jobs.unsettled):
         if settle(store, run_id, at):
             yield run_id

@@ -72,7 +72,7 @@ class _Texts:
     def __init__(self, stream: Stream) -> None:
         self._lines = stream.lines()
         self.number = 0
-        """Of the last line."""
+        """The number of the last line that was read."""
         self.first = ""
         """The first since this was emptied."""
         self.faults: list[RowError] = []

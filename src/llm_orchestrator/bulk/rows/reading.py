@@ -48,7 +48,7 @@ class Reading:
         self.count = 0
         """Rows so far, those that cannot be read among them."""
         self.digest = ""
-        """Of all that was read, as 32 hexadecimal digits; the same input has the same one."""
+        """The digest of the input, as 32 hexadecimal digits, once it was read."""
         self.changed = ""
         """How the file has changed while it was read; empty if it has not."""
         self._begun = False

@@ -30,7 +30,7 @@ class Row(msgspec.Struct, frozen=True, gc=False):
     """A row as it was read: its data, or why there are none."""
 
     number: int
-    """Of the line that it begins in, from 1; of the row where the input has no lines."""
+    """The line in which it begins, from 1; the number of the row where the input has no lines."""
     data: Data | None
     error: RowError | None = None
     raw: Any = ""
@@ -41,7 +41,7 @@ class Reject(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """A row that has no answer, as it stands in the file of rejects."""
 
     line: int | None = None
-    """Of the input, from 1; a row's number where there are no lines; ``None`` is unknown."""
+    """The line of the input, from 1; the row's number without lines; ``None`` is unknown."""
     reason: str
     code: str
     """A `RejectCode`, or a word of what came later in a run."""

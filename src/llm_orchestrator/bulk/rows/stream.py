@@ -34,7 +34,7 @@ class Stream:
 
     @property
     def digest(self) -> str:
-        """Of all bytes so far, as 32 hexadecimal digits."""
+        """The digest of all bytes so far, as 32 hexadecimal digits."""
         return self._hash.hexdigest()
 
     def check(self, format: _Format | None) -> _Format:

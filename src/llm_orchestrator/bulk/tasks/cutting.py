@@ -9,7 +9,7 @@ from llm_orchestrator.types.model import Model
 from llm_orchestrator.types.request import Request
 
 _WHOLE = 0.9
-"""Of the most that a model writes: an answer of so much was not cut by anybody else."""
+"""From this part of the model's maximum on, it was the model's own limit that cut an answer."""
 
 
 def told(most: int) -> str:

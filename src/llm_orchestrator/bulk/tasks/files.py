@@ -36,7 +36,7 @@ _OF_KIND: dict[str, frozenset[str]] = {
 }
 _ANY = frozenset(("name", "kind", "id", "model", "models"))
 _VERSION = "1"
-"""Of how requests are made from rows: a new one asks everything anew."""
+"""The version of how requests are made from rows; a new one asks all rows anew."""
 
 
 def load_task(source: TaskLike, *, name: str | None = None) -> Task:
@@ -320,7 +320,7 @@ def _as_json_schema(ask: Any) -> Any:
 
 
 def _digest(kind: str, spec: Mapping[str, Any], schema: OutputSchema | None) -> str:
-    """Of what changes an answer: not of the name, the id's column or the models."""
+    """A digest of what changes an answer: not the name, the id's column or the models."""
     left_out = {"name", "kind", "id", "schema", "model", "models"}
     said = {key: value for key, value in spec.items() if key not in left_out}
     data = msgspec.json.encode((_VERSION, kind, said, schema), order="sorted")

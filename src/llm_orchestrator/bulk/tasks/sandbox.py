@@ -15,7 +15,7 @@ STEPS = 100_000
 LONGEST = 1 << 26
 """Characters or elements that a repeated value may have."""
 _BITS = 4096
-"""Of a number that is computed."""
+"""The most bits that a computed number may have."""
 _COUNTED = "rounds"
 _now = local()
 

@@ -92,7 +92,7 @@ class Window(Gate):
         super().__init__(kind, limit, name)
         self.period = period
         self.preset = preset
-        """It only holds until the provider tells its own."""
+        """Whether it only holds until the provider tells its own limit."""
         self.used = 0
         self._step = period / PARTS
         self._parts: deque[Stamp] = deque()

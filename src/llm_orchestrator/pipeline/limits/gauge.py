@@ -73,7 +73,7 @@ class Gauge(Gate):
         return quarter(self.level, self.limit, amount)
 
     def hold_back(self, amount: int, left: int, now: float) -> None:
-        """So much of what is left goes uncounted."""
+        """Of what is ``left``, leave this amount to requests that are not counted."""
         self._fill(now)
         self.level = float(min(left, self.limit) - amount - self.out)
 
@@ -91,7 +91,7 @@ class Gauge(Gate):
         self.out += amount
 
     def end(self, stamp: Stamp | None, took: int, used: int, seconds: float | None) -> None:
-        """It is under way no more."""
+        """The request has ended: it counts as under way no more."""
         del stamp, seconds
         self.out -= took
         self.level += took - used

@@ -294,12 +294,12 @@ class Keeper:
             self._expire(waiter)
 
     def _late(self, waiter: Waiter) -> None:
-        """It may have waited as long as it would. Those who are asked for, `_answered` tells."""
+        """End a waiter whose time is over, unless `_answered` is to end it."""
         with self._lock:
             self._expire(waiter, late=True)
 
     def _abandon(self, waiter: Waiter) -> None:
-        """It was cancelled, perhaps at the moment when it was let through."""
+        """Let a cancelled waiter go, even if it was let through at that moment."""
         with self._lock:
             line, take = waiter.line, waiter.take
             if waiter.ended and take is not None:

@@ -64,7 +64,7 @@ class Take:
         self.marks = None
         self.ticket = False
         self.ends: list[tuple[Gate, Stamp | None, int]] | None = None
-        """Of a ticket: the gates that an ordinary end matters to, with what they count."""
+        """For a ticket: the gates that an ordinary end matters to, with what they count."""
 
 
 class Line:
@@ -119,7 +119,7 @@ class Line:
         self.own = tuple(own)
         """The gates of the configuration."""
         self.gauges: tuple[Gauge, ...] = ()
-        """Those that replies told."""
+        """The limits that replies told."""
         self.refusals = 0.0
         """The share of replies that were refusals, the last ones counting most. 0: long ago."""
         self.pace: Pace | None = None

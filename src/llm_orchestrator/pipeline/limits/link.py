@@ -21,7 +21,7 @@ Op: TypeAlias = tuple[str, list[list[Any]]]
 
 PREFIX = "llmo:limits:"
 LEASE_MS = 30_000
-"""So long the slots of a process stay taken that died."""
+"""How long the slots of a process that died stay taken."""
 _RENEW_S = 10.0
 _SEEN_MS = 30_000
 """A process that asked nothing for so long does not count as one."""

@@ -61,14 +61,14 @@ class Waiter:
         self.take: Take | None = None
         """What it has taken, once it may go."""
         self.gone = True
-        """It stands in no line: it went, or left, or has not joined."""
+        """Whether it stands in no line: it went, or left, or has not joined."""
         self.ended = False
-        """It was told how it ended."""
+        """Whether it was told how its wait ended."""
         self.gates: tuple[Gate, ...] = ()
-        """Those at which it counts as waiting."""
+        """The gates at which it counts as waiting."""
 
     def end(self, error: OrchestratorError | None) -> None:
-        """Tell it."""
+        """Tell it once how its wait ended: ``None`` when it may go."""
         if not self.ended:
             self.ended = True
             wake, self.wake = self.wake, _ignore  # which may lead back here
@@ -98,7 +98,7 @@ class ProviderQueue:
         self.due: float | None = None
         """When it will be served again because time has passed."""
         self.loop: AbstractEventLoop | None = None
-        """Of the last who joined."""
+        """The event loop of the last who joined."""
         self.ticketed: set[Line] = set()
         """Lines that may have tickets."""
         self._left = 0
@@ -173,7 +173,7 @@ class ProviderQueue:
 
 
 def _ignore(error: OrchestratorError | None) -> None:
-    """It was told already."""
+    """In place of ``wake`` once it was called."""
 
 
 def _head(line: Line) -> bool:

@@ -22,7 +22,7 @@ from llm_orchestrator.types.ids import ids
 log = logging.getLogger("llm_orchestrator")
 
 _STRICT_S = 60.0
-"""So long after Redis came back, what the processes took without it may still count."""
+"""How long after Redis is back what was taken without it may still count."""
 _UNSEEN = 0.25
 _FIRST_REST_S = 0.5
 _LONGEST_REST_S = 10.0
@@ -115,7 +115,7 @@ class Shared:
     # ------------------------------------------------------------ its health
 
     def failed(self, error: BaseException) -> None:
-        """It did not answer: leave it alone for a while, longer each time."""
+        """Redis did not answer: leave it alone for a while, longer each time."""
         if self.up:
             log.warning(
                 "rate limits: Redis at %s does not answer (%s); until it does, this process keeps "
@@ -128,7 +128,7 @@ class Shared:
         self._rest = min(self._rest * 2, _LONGEST_REST_S)
 
     def answered(self, seen: int) -> None:
-        """It answered, and named how many processes ask."""
+        """Redis answered, and said how many processes ask."""
         self.seen = seen
         if not self.up:
             self.up = True

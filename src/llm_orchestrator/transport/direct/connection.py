@@ -30,7 +30,7 @@ class Connection(asyncio.BufferedProtocol):
 
     status: int
     headers: Headers | None
-    """Of the reply; ``None`` until its head is there."""
+    """The headers of the reply; ``None`` until they are there."""
     complete: bool
     """The reply is there to its end."""
     whole: bool
@@ -95,7 +95,7 @@ class Connection(asyncio.BufferedProtocol):
         self._unsent = False
 
     async def send_pieces(self, head: bytes, pieces: AsyncGenerator[bytes, None]) -> None:
-        """The same with a body that is not held at once."""
+        """`send` with a body that comes in pieces."""
         assert self.transport is not None  # noqa: S101 - for the type checker: just taken
         self._unsent = True
         self.transport.write(head)

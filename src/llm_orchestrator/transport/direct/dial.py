@@ -54,7 +54,7 @@ class Names:
             raise
 
     def forget(self, host: str, port: int) -> None:
-        """It did not lead anywhere: ask again the next time."""
+        """Forget the addresses of a host, so that they are looked up anew."""
         self._known.pop((host, port), None)
 
     def close(self) -> None:
