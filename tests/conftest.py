@@ -7,7 +7,6 @@ run stops at once instead.
 
 import fcntl
 import gc
-import itertools
 import os
 import re
 import signal
@@ -17,6 +16,7 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from secrets import token_hex
 from shutil import which
 from typing import Any
 
@@ -37,7 +37,6 @@ _SECRETS = re.compile(
     r"(_API_KEY|_API_TOKEN|_ACCESS_KEY_ID|_SECRET_ACCESS_KEY|_SESSION_TOKEN|_CREDENTIALS)$"
     r"|^(REDIS_URL$|AWS_(PROFILE|REGION|BEARER_TOKEN)|GOOGLE_CLOUD_|CLOUDSDK_|LLMO_(?!TEST_|REQUIRE_))"
 )
-_numbers = itertools.count(1)
 
 # How long an example takes says something of the machine, and nothing of what is tested.
 hypothesis.settings.register_profile(
@@ -199,7 +198,7 @@ def new_garbage() -> Iterator[None]:
 @pytest.fixture
 def postgres_url() -> Iterator[str]:
     """The URL of a new, empty database, dropped afterwards whoever is still connected."""
-    name = f"llmo_test_{os.getpid()}_{next(_numbers)}"
+    name = f"llmo_test_{token_hex(8)}"  # one that was killed may have left its own behind
     with psycopg.connect(POSTGRES, autocommit=True) as admin:
         admin.execute(SQL("CREATE DATABASE {}").format(Identifier(name)))
         yield _with_database(POSTGRES, name)

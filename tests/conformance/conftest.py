@@ -8,12 +8,17 @@ import pytest
 
 from llm_orchestrator import errors as E  # noqa: N812 - one word for many classes
 from llm_orchestrator.simulator import Simulator
+from tests.steady import SteadyLoop
 
 from .case import Case
 from .rows import Row
 from .scenarios import Scenario
 
 Conforms: TypeAlias = Callable[[Row, Scenario], Awaitable[None]]
+
+
+def pytest_asyncio_loop_factories() -> dict[str, Callable[[], SteadyLoop]]:
+    return {"steady": SteadyLoop}
 
 
 @pytest.fixture

@@ -79,7 +79,7 @@ def test_low_is_below_expected_and_expected_below_high() -> None:
 
 
 TEXTS = st.lists(st.text(st.characters(codec="utf-8"), min_size=1), min_size=1, max_size=20)
-ONE_FOLDER = [HealthCheck.function_scoped_fixture]
+ONE_FOLDER = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 
 
 @settings(deadline=None, max_examples=25, suppress_health_check=ONE_FOLDER)
