@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -164,11 +165,16 @@ class _Intake:
             if not await do(store.units.of_run, self._run_id):
                 raise
             return  # what is out comes back, and the run ends with what it has
+        before = await do(store.history.of_run, self._run_id)
+        sent = Counter[tuple[str, ...]]()
+        for unit in await do(store.units.of_run, self._run_id):
+            if unit.state != "dropped":
+                sent[unit.task, unit.provider, unit.model] += unit.count
         for one in allocation.plans:
             rows = stored_estimate.expected(
                 self._run_id, tasks, estimate, one.plan, runner.micros()
             )
-            await do(store.history.expect, rows)
+            await do(store.history.expect, stored_estimate.extended(rows, before, sent))
 
 
 def _into(file: BinaryIO) -> Callable[[Reject], None]:

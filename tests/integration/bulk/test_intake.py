@@ -35,3 +35,23 @@ async def test_two_that_begin_the_same_at_once_share_one_run(
         assert sim.batches()["accepted"] == 1
     (said,) = [row for row in caplog.messages if "another process" in row]
     assert said == f"{runs[0].run_id}: another process is at it, and is waited for"
+
+
+async def test_an_estimate_covers_what_went_out_before(both: str, tmp_path: Path) -> None:
+    """Beside what all items have cost stands what was expected of all, not of the last ones."""
+    given: dict[str, Any] = {"task": TASK, "models": "gpt-4o-mini", "out": tmp_path / "out"}
+    with Simulator(seed=5, speed=36_000).run_in_thread() as sim:
+        config = {"providers": sections(sim, MODELS), "store": {"url": both}}
+        async with AsyncLLMOrchestrator(config) as orchestrator:
+            run = await orchestrator.bulk(posts(200), clock=sim.url, **given)
+            assert await run.wait() == "completed"
+            (first,) = (await run.report()).expected
+            run = await orchestrator.bulk(posts(202), clock=sim.url, **given)
+            assert await run.wait() == "completed"
+            report = await run.report()
+    (whole,) = report.expected
+    assert (first.items, whole.items, whole.actual_items) == (200, 202, 202)
+    assert first.expected_pico
+    assert whole.expected_pico
+    assert first.expected_pico < whole.expected_pico < first.expected_pico * 1.05
+    assert report.paid(whole) == sim.batches()["cost_pico"]

@@ -1,6 +1,6 @@
 """The estimate of a run, made once from a sample of its input and kept in its row."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -108,6 +108,37 @@ def expected(
             at=now,
         )
     return list(rows.values())
+
+
+def extended(
+    rows: Iterable[EstimateRow], before: Iterable[EstimateRow], sent: Mapping[tuple[str, ...], int]
+) -> list[EstimateRow]:
+    """The rows with what was expected of items that went out before; ``sent``: how many did.
+
+    Keys are task, provider and model.
+    """
+    known = {(one.task, one.provider, one.model): one for one in before}
+    made = []
+    for row in rows:
+        key = (row.task, row.provider, row.model)
+        old = known.get(key)
+        out = 0 if old is None else min(old.items, sent.get(key, 0))
+        if old is None or not out:
+            made.append(row)
+            continue
+        cost = None
+        if row.expected_pico is not None and old.expected_pico is not None:
+            cost = row.expected_pico + old.expected_pico * out // old.items
+        made.append(
+            msgspec.structs.replace(
+                row,
+                items=row.items + out,
+                input_tokens=row.input_tokens + old.input_tokens * out // old.items,
+                output_tokens=row.output_tokens + old.output_tokens * out // old.items,
+                expected_pico=cost,
+            )
+        )
+    return made
 
 
 def _providers(targets: Targets) -> set[str]:
