@@ -139,13 +139,13 @@ def test_an_alert_is_told_until_it_has_arrived_and_then_no_more(
     notifier = Notifier(
         [Secret("own")], delivered=lambda notice: alerts.arrived(store, notice), waits_s=(0.05,)
     )
-    telling = alerts.Telling(store, notifier)
-    assert telling.tell() == 1
+    sender = alerts.AlertSender(store, notifier)
+    assert sender.tell() == 1
     assert notifier.flush(20)
     assert [(one.name, one.action) for one in heard] == [("Stale Batches", "Check provider status")]
     found = store.wait(store.alerts.listed)[0]
     assert found.delivered_at is not None
-    assert telling.tell() == 0
+    assert sender.tell() == 0
     assert len(heard) == 1
 
 

@@ -46,47 +46,47 @@ async def _read(context: BatchContext, unit: Unit, folder: Path) -> float | None
     target = context.target(unit)
     status, outputs, gone = await fetching.fetch(context, unit, target, folder)
     crash_point("fetched")
-    fold = Fold(context, unit, target, status, folder, gone)
+    reader = ResultReader(context, unit, target, status, folder, gone)
     try:
-        await asyncio.to_thread(fold.run, outputs)
+        await asyncio.to_thread(reader.run, outputs)
     except BadReplyError as error:
-        fold.gone = fetching.given_up(context, unit, error, unread=True)
+        reader.gone = fetching.given_up(context, unit, error, unread=True)
     store = context.store
-    if unit.proof == "match" and fold.foreign:
+    if unit.proof == "match" and reader.foreign:
         await asyncio.to_thread(strange_path(context.folder, unit).unlink, missing_ok=True)
         past = [*past_of(unit), status.id]
         done = await store.do(store.units.mistaken, unit, past, gate=unit.account)
         return 0.0 if done else context.settings.poll
-    if fold.nothing:
+    if reader.nothing:
         none = BadReplyError("nothing can be read in the results", code="unreadable_results")
-        fold.gone = fetching.given_up(context, unit, none, unread=True)
+        reader.gone = fetching.given_up(context, unit, none, unread=True)
     crash_point("folded")
-    state, why = fold.rest()
+    state, why = reader.rest()
     await store.do(store.items.leave, unit.run_id, unit.work_id, state, why)
     crash_point("left")
-    await money.settle(context, unit, fold.settlement())
+    await money.settle(context, unit, reader.settlement())
     crash_point("settled")
     done = await store.do(
         store.units.over,
         unit,
         "collected",
         collected_at=context.micros(),
-        done=fold.done,
-        failed=unit.count - fold.done,
-        strange=fold.strange,
-        cost_pico=None if fold.unknown else fold.cost,
-        realtime_pico=fold.realtime,
-        input_tokens=fold.input_tokens,
-        output_tokens=fold.output_tokens,
+        done=reader.done,
+        failed=unit.count - reader.done,
+        strange=reader.strange,
+        cost_pico=None if reader.unknown else reader.cost,
+        realtime_pico=reader.realtime,
+        input_tokens=reader.input_tokens,
+        output_tokens=reader.output_tokens,
         provider_state=status.state.value,
-        proof="rows" if unit.proof == "match" and fold.own else unit.proof,
+        proof="rows" if unit.proof == "match" and reader.own else unit.proof,
     )
     crash_point("collected")
     await asyncio.to_thread(fetching.clear, context, unit)
     return None if done else 0.0
 
 
-class Fold:
+class ResultReader:
     """One pass over the outputs of a unit, in a thread; memory holds a chunk of them."""
 
     def __init__(

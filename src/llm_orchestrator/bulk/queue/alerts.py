@@ -48,7 +48,7 @@ def evaluate(store: BulkStore, now: int) -> list[AlertRow]:
     return found
 
 
-class Telling:
+class AlertSender:
     """Tells alerts that were not told, through the notifier's destinations.
 
     ``notifier`` calls back when one has arrived: see `arrived`.

@@ -73,17 +73,17 @@ class Placing:
             limit=most,
         )
         run_id = f"run_{new_work_id()[1:13]}"
-        making = _Making(self._runtime, self._types, job_type, provider)
+        tasks = _RunTasks(self._runtime, self._types, job_type, provider)
         items: list[tuple[str, NewItem]] = []
         for row in rows:
             try:
-                items.append((row.job_id, making.item(len(items), row)))
+                items.append((row.job_id, tasks.item(len(items), row)))
             except (RowError, InvalidRequestError) as error:
                 self._store.wait(jobs.refuse, row.job_id, str(error), at=at)
         if not items:
             return None
-        order = RunSpec(tasks=making.specs, elsewhere=False)
-        estimate, expected = making.estimate(self._store, order.concurrency, run_id, at)
+        order = RunSpec(tasks=tasks.specs, elsewhere=False)
+        estimate, expected = tasks.estimate(self._store, order.concurrency, run_id, at)
         run = RunRow(
             run_id=run_id,
             name=f"{MARK}{provider}/{job_type}",
@@ -98,7 +98,7 @@ class Placing:
         return (run_id, count) if count else None
 
 
-class _Making:
+class _RunTasks:
     """The tasks of one run: one for each model that its jobs ask for."""
 
     def __init__(self, runtime: Runtime, types: JobTypes, job_type: str, provider: str) -> None:

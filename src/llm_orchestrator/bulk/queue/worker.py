@@ -59,15 +59,15 @@ class Worker:
         self._clock = clock
         self._check_s = check_s
         self._night = night
-        self._slot: IO[str] | None = None
+        self._lock_file: IO[str] | None = None
         self._over = threading.Event()
         self._looking = threading.Lock()
         self._poked = threading.Event()
         self._wanted: set[str] = set()
         self._heart: threading.Thread | None = None
         self._durable: Durable | None = None
-        self._told = Notifier(config.notify, delivered=self._arrived)
-        self._telling = alerts.Telling(store, self._told)
+        self._notifier = Notifier(config.notify, delivered=self._arrived)
+        self._alert_sender = alerts.AlertSender(store, self._notifier)
         self.owner = ""
         self._claims = ""
         """As whom it claims runs."""
@@ -77,7 +77,7 @@ class Worker:
         """Begin to work."""
         folder = work_folder(self._store)
         folder.mkdir(parents=True, exist_ok=True)
-        self.owner, self._slot = _identity(folder)
+        self.owner, self._lock_file = _identity(folder)
         durable = Durable(_address(self._store, folder), executor_id=self.owner, polling_s=0.5)
         durable.register("runs", self._on_runs)
         durable.register("night", self._on_night)
@@ -100,10 +100,10 @@ class Worker:
             self._durable.stop(timeout_s)
         if self._claims:
             self._store.wait(self._store.runs.release_all, self._claims)
-        if self._told.busy:
-            self._told.flush(timeout_s)
-        if self._slot is not None:
-            self._slot.close()
+        if self._notifier.busy:
+            self._notifier.flush(timeout_s)
+        if self._lock_file is not None:
+            self._lock_file.close()
 
     def wake(self, name: str) -> None:
         """Do it now: ``runs``, ``night`` or ``notices``. Also from handlers."""
@@ -169,7 +169,7 @@ class Worker:
     def _on_notices(self, _key: str) -> None:
         now = self._micros()
         alerts.evaluate(self._store, now)
-        self._telling.tell()
+        self._alert_sender.tell()
         callbacks.arm(self._store, self._config.bulk.callbacks, now)
         callbacks.deliver(self._store)
 
