@@ -77,7 +77,7 @@ async def place(runner: Runner, request: RunRequest) -> tuple[RunRow, Loaded]:
     while not await do(runs.claim, run.run_id, runner.owner, runner.lease):
         tries += 1
         if tries == _SAID_AFTER:
-            log.warning("%s: another process is at it, and is waited for", run.run_id)
+            log.warning("%s: another process is, or was just now, at it: waiting", run.run_id)
         await asyncio.sleep(0.2)
     async with runner.leased(run.run_id):
         await do(runs.change, run.run_id, state="loading", error=None, ended_at=None, **fields)

@@ -34,7 +34,7 @@ async def test_two_that_begin_the_same_at_once_share_one_run(
         assert sim.paid_twice()["items"] == 0
         assert sim.batches()["accepted"] == 1
     (said,) = [row for row in caplog.messages if "another process" in row]
-    assert said == f"{runs[0].run_id}: another process is at it, and is waited for"
+    assert said == f"{runs[0].run_id}: another process is, or was just now, at it: waiting"
 
 
 async def test_an_estimate_covers_what_went_out_before(both: str, tmp_path: Path) -> None:
