@@ -9,9 +9,9 @@ from llm_orchestrator.engine.prepare import Prepared
 from llm_orchestrator.engine.runtime import Runtime
 from llm_orchestrator.engine.streaming import OnBreak
 from llm_orchestrator.pipeline.outer import Batches, answered, streamed
-from llm_orchestrator.pipeline.replies import pieces
+from llm_orchestrator.pipeline.replies import pieces, response_of
 from llm_orchestrator.types.events import EndEvent
-from llm_orchestrator.types.reply import Reply, Response
+from llm_orchestrator.types.reply import Reply
 
 
 async def answer(runtime: Runtime, one: Prepared) -> Reply:
@@ -35,10 +35,7 @@ async def _stream(runtime: Runtime, one: Prepared, on_break: OnBreak) -> Batches
     if one.route.seek is not None:
         one.call.begin()
         reply = await seeking.seek(runtime, one.call, one.route, one.route.seek, one.parse)
-        response = Response(
-            reply.parts, reply.finish_reason, reply.usage, reply.model, reply.id, extra=reply.extra
-        )
-        yield (*pieces(response), EndEvent(reply))
+        yield (*pieces(response_of(reply)), EndEvent(reply))
         return
     batches = streaming.stream(runtime, one.call, one.rescue(runtime), one.parse, on_break)
     async with aclosing(batches):

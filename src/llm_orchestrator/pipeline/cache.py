@@ -15,13 +15,13 @@ from llm_orchestrator.pipeline.cache_policy import CachePolicy
 from llm_orchestrator.pipeline.cached_reply import lifetime, pack, unpack
 from llm_orchestrator.pipeline.flights import Flights, Lead
 from llm_orchestrator.pipeline.outer import Answering, Batches, Streaming
-from llm_orchestrator.pipeline.replies import pieces
+from llm_orchestrator.pipeline.replies import pieces, response_of
 from llm_orchestrator.store.cache import CacheStore
 from llm_orchestrator.store.cache_memory import Memory
 from llm_orchestrator.store.cache_rows import CacheRow, Found
 from llm_orchestrator.types.events import EndEvent
 from llm_orchestrator.types.money import Pico
-from llm_orchestrator.types.reply import Reply, Response
+from llm_orchestrator.types.reply import Reply
 
 log = logging.getLogger("llm_orchestrator")
 
@@ -106,7 +106,7 @@ class Cache:
                 known = turn if isinstance(turn, Reply) else None
                 lead = None if isinstance(turn, Reply) else turn
             if known is not None:
-                yield (*pieces(_response(known)), EndEvent(known))
+                yield (*pieces(response_of(known)), EndEvent(known))
                 return
         notices = frozenset(call.notices)
         try:
@@ -274,12 +274,6 @@ class Cache:
     def forget_flights(self) -> None:
         """In a forked child: those who ask stayed with the parent."""
         self._flights = Flights()
-
-
-def _response(reply: Reply) -> Response:
-    return Response(
-        reply.parts, reply.finish_reason, reply.usage, reply.model, reply.id, extra=reply.extra
-    )
 
 
 _CACHES: weakref.WeakSet[Cache] = weakref.WeakSet()

@@ -26,7 +26,7 @@ from llm_orchestrator.types.events import (
 )
 from llm_orchestrator.types.http import HTTPReply
 from llm_orchestrator.types.provider import Candidate, Provider
-from llm_orchestrator.types.reply import FinishReason, Response
+from llm_orchestrator.types.reply import FinishReason, Reply, Response
 from llm_orchestrator.types.request import Reasoning, Text, ToolCall
 
 T = TypeVar("T")
@@ -163,6 +163,13 @@ def at_once(response: Response, attempt: Attempt) -> Sequence[StreamEvent]:
     attempt.said_something = _says_something(response)
     attempt.first_token = perf_counter() - attempt.began
     return pieces(response)
+
+
+def response_of(reply: Reply) -> Response:
+    """The response that a reply was made of."""
+    return Response(
+        reply.parts, reply.finish_reason, reply.usage, reply.model, reply.id, extra=reply.extra
+    )
 
 
 def pieces(response: Response) -> Sequence[StreamEvent]:

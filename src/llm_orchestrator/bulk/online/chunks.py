@@ -32,6 +32,7 @@ from llm_orchestrator.errors import (
     StoreError,
 )
 from llm_orchestrator.pipeline.attempt import Call
+from llm_orchestrator.pipeline.replies import response_of
 from llm_orchestrator.pipeline.rescue import Rescue
 from llm_orchestrator.store.bulk import BulkStore
 from llm_orchestrator.store.bulk_batches import Booked
@@ -263,9 +264,7 @@ class ChunkRunner:
     ) -> tuple[Outcome, Verdict | None]:
         call = self._call(request, chunk, held if chunk.spending.capped else None)
         reply = await verbs.answer(self._runtime, Prepared(call, chunk.route, None))
-        response = Response(
-            reply.parts, reply.finish_reason, reply.usage, reply.model, reply.id, extra=reply.extra
-        )
+        response = response_of(reply)
         verdict = None if self._judge is None else self._judge(chunk.unit, row.item_no, response)
         outcome = _outcome(row, reply, encode_answer(response, None, verdict))
         if verdict is not None:
