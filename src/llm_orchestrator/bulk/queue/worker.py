@@ -120,7 +120,9 @@ class Worker:
                 while self._wanted and self._durable is not None:  # a handler must not enqueue
                     self._durable.enqueue(self._wanted.pop(), "now", priority=10)
                 self._propose("runs", _LOOK_S, 5)
-                self._propose("night", self._check_s, 10)
+                # Nights are those of the clock, which may be a simulator's.
+                pace = max(min(1.0, self._check_s), self._check_s / self._clock.speed)
+                self._propose("night", pace, 10)
                 self._propose("notices", min(_NOTICE_S, self._check_s), 1)
                 self._propose("upkeep", min(_UPKEEP_S, self._config.bulk.audit_interval), 1)
                 if self._durable is not None and time.monotonic() >= tidy_at:
