@@ -6,7 +6,7 @@ from contextlib import aclosing
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, Unpack
+from typing import TYPE_CHECKING, Any, NoReturn, Self, Unpack
 
 from llm_orchestrator.bulk.options import BulkOptions, ForecastOptions
 from llm_orchestrator.catalog.estimate import Estimate
@@ -322,6 +322,12 @@ class AsyncLLMOrchestrator:
         trace: TracebackType | None,
     ) -> None:
         await self.close()
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "an orchestrator cannot be pickled, so it cannot be sent to another process; make one "
+            "there, of the same configuration"
+        )
 
     def _open(self) -> None:
         if self._runtime.closed:

@@ -3,6 +3,7 @@
 import asyncio
 import inspect
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -129,6 +130,11 @@ def test_all_orchestrators_share_one_thread(sim: Simulator) -> None:
             llm.send_request(HELLO)
     names = [thread.name for thread in threading.enumerate()]
     assert names.count("llm-orchestrator") == 1
+
+
+def test_another_process_cannot_have_it(llm: LLMOrchestrator) -> None:
+    with pytest.raises(TypeError, match="make one there"):
+        pickle.dumps(llm)
 
 
 def test_inside_the_loop_of_somebody_else(llm: LLMOrchestrator) -> None:
