@@ -37,7 +37,14 @@ from llm_orchestrator.store.bulk_rows import ItemRow, ItemState, RunRow
 from llm_orchestrator.types.money import to_usd
 
 _encode = msgspec.json.Encoder(decimal_format="number").encode
-_OWN = frozenset(("task", "provider", "model", "input_tokens", "output_tokens", "cost_usd"))
+_OWN = frozenset(
+    (
+        *("task", "provider", "model", "input_tokens", "output_tokens", "cost_usd"),
+        *("tool_calls", "finish_reason", "repaired", "agreement", "asked"),
+    )
+)
+"""Names that mean the same in all rows: what is called so otherwise is called something else."""
+_ANSWERS = frozenset(("result", "vector", "vectors"))
 SUMMARY = "processing_summary.json"
 
 
@@ -52,10 +59,11 @@ def rows(runner: Runner, run: RunRow) -> Iterator[dict[str, Any]]:
 def flat(item: ItemRow, task: Task) -> dict[str, Any]:
     """An answer as a row: the id under the name that its task has for it, and what was answered."""
     answer = decode_answer(item.result or b"{}")
-    made: dict[str, Any] = {task.id: item.user_id, "task": item.task}
+    own = f"row_{task.id}" if task.id in _OWN | _ANSWERS else task.id
+    made: dict[str, Any] = {own: item.user_id, "task": item.task}
     if isinstance(answer.parsed, Mapping):
         for key, value in answer.parsed.items():
-            made[f"answer_{key}" if key in _OWN or key == task.id else key] = value
+            made[f"answer_{key}" if key in _OWN or key == own else key] = value
     elif answer.parsed is not None:
         made["result"] = answer.parsed
     elif answer.vectors is not None:
