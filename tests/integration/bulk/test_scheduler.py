@@ -388,18 +388,3 @@ def test_a_schedule_says_how_it_stands(config: dict[str, Any], sim: Simulator) -
     assert "T03:30:00" in status["next_run"]
     assert (status["jobs_queued"], status["nights"]) == (0, [])
     scheduler.stop()
-
-
-def test_nights_of_a_simulator_come_as_often_as_its_time_flies(
-    batch: BatchProcessor, sim: Simulator, config: dict[str, Any]
-) -> None:
-    """A look every ten minutes of its clock, and not of ours, by which weeks would have passed."""
-    fill(batch, 3)
-    sim.world.clock.hasten(36_000)
-    scheduler = BatchScheduler("02:00", 600, config=config, clock=sim.url)
-    scheduler.start()
-    try:
-        until(lambda: states(batch) == {"completed": 3})
-    finally:
-        scheduler.stop()
-    assert sim.paid_twice()["items"] == 0
