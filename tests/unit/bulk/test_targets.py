@@ -32,10 +32,10 @@ def names(*tasks: Any, models: Any = (), split: str | None = None, **options: An
 
 
 def test_models_and_providers_by_any_of_their_names() -> None:
-    assert names(models="gpt-4o-mini, claude, gemini/gemini-2.5-flash") == [
+    assert names(models="gpt-4o-mini, claude, gemini/gemini-3.5-flash-lite") == [
         "openai/gpt-4o-mini",
         "anthropic/claude-haiku-4-5-20251001",
-        "gemini/gemini-2.5-flash",
+        "gemini/gemini-3.5-flash-lite",
     ]
     assert names(models=["gpt-4o-mini", "openai/gpt-4o-mini"]) == ["openai/gpt-4o-mini"]
 
