@@ -63,7 +63,7 @@ def redact_url(url: str) -> str:
 def parse_url(url: str | os.PathLike[str] | None) -> Target:
     """The target of a ``store.url``; raises `ConfigError` for what no store can be."""
     if url is None:
-        return Target("sqlite", str(default_path()))
+        return _file(default_path())
     text = os.fspath(url).strip()
     scheme = text.partition("://")[0] if "://" in text else ""
     if scheme == "sqlite":
@@ -72,7 +72,7 @@ def parse_url(url: str | os.PathLike[str] | None) -> Target:
         _check_postgres(text)
         return Target("postgres", f"postgresql://{text.partition('://')[2]}")
     if not scheme and text.endswith(STORE_ENDINGS):
-        return Target("sqlite", str(Path(text).expanduser().absolute()))
+        return _file(Path(text).expanduser().absolute())
     raise ConfigError(f"store.url: {redact_url(text)!r} is no store; write {_ACCEPTED}")
 
 
@@ -83,7 +83,18 @@ def _sqlite(text: str) -> Target:
             f"store.url: {text!r} names no file; write sqlite:///relative.db or "
             "sqlite:////absolute/path.db"
         )
-    return Target("sqlite", str(Path(unquote(path)).expanduser().absolute()))
+    return _file(Path(unquote(path)).expanduser().absolute())
+
+
+def _file(path: Path) -> Target:
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise ConfigError(
+            f"{str(path)!r} holds bytes that are no UTF-8 text, so it cannot be the ledger's file; "
+            "set store.url or LLMO_HOME to another"
+        ) from None
+    return Target("sqlite", str(path))
 
 
 def _check_postgres(text: str) -> None:

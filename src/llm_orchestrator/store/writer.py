@@ -9,6 +9,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
+from contextlib import suppress
 from typing import TypeAlias, TypeVar
 
 from llm_orchestrator.store.bad_rows import write
@@ -97,11 +98,12 @@ class Writer:
             while going:
                 tickets = self._wait()
                 going = None not in tickets
-                self._serve(tickets, everything=not going or self._all_wanted(tickets))
                 try:
+                    self._serve(tickets, everything=not going or self._all_wanted(tickets))
                     self._tend()
                 except Exception:  # a fault of ours; without this thread every call would hang
-                    log.exception("the ledger's writer goes on after an error")
+                    with suppress(Exception):  # a log handler may be what raised
+                        log.exception("the ledger's writer goes on after an error")
             self._finish()
 
     def run_once(self) -> None:
@@ -114,10 +116,13 @@ class Writer:
         if everything:
             # Before they are gathered: what is added after that is told anew.
             self.told, self._due = False, None
-        committed = self._commit(self._gather(everything=everything))
-        for ticket in tickets:
-            if ticket is not None:
-                _report(ticket, committed)
+        committed = Committed.NO
+        try:
+            committed = self._commit(self._gather(everything=everything))
+        finally:
+            for ticket in tickets:
+                if ticket is not None:
+                    _report(ticket, committed)
 
     def _all_wanted(self, tickets: list[Ticket | None]) -> bool:
         """Whether outcomes are to be written now, not only intents."""

@@ -64,6 +64,31 @@ async def test_a_directory_in_the_way(
     assert "is written again" in caplog.text
 
 
+async def test_a_log_handler_that_raises_hangs_no_call(path: Path, tmp_path: Path) -> None:
+    class Broken(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            raise OSError(record.levelname)
+
+    log, broken = logging.getLogger("llm_orchestrator"), Broken()
+    log.addHandler(broken)
+    try:
+        path.mkdir()
+        ledger = Ledger(path)
+        async with asyncio.timeout(20):
+            assert await ledger.intent(attempt("1")) is Committed.NO
+            assert await ledger.intent(attempt("2")) is Committed.NO
+            await ledger.close()
+    finally:
+        log.removeHandler(broken)
+    assert len(spilled(tmp_path)) == 1
+    path.rmdir()
+    await Ledger(path).close()
+    later = Ledger(path)
+    await later.intent(attempt("3"))
+    await asyncio.to_thread(wait_for, str(path), IDS, [("att_1",), ("att_2",), ("att_3",)])
+    await later.close()
+
+
 async def test_rows_of_a_process_that_ended_in_an_outage(path: Path, tmp_path: Path) -> None:
     path.mkdir()
     ledger = Ledger(path)

@@ -66,6 +66,13 @@ def test_what_no_store_can_be(url: str) -> None:
     assert "s3cret" not in str(caught.value)
 
 
+def test_a_path_that_is_no_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LLMO_HOME", "/data/caf\udce9")
+    for url in (None, "/data/caf\udce9.db", "sqlite:////data/caf%FF\udce9.db"):
+        with pytest.raises(ConfigError, match="no UTF-8 text"):
+            parse_url(url)
+
+
 @pytest.mark.parametrize(
     ("url", "shown"),
     [
