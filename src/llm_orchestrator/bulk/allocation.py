@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 
@@ -31,6 +31,9 @@ _WORTH = 1.5
 _MORE = 4
 """The factor that is tried where nobody knows how much a model can write."""
 
+Refuses: TypeAlias = Callable[[str, str], bool]
+"""Whether a provider refuses all that its model is asked."""
+
 
 class Planned(msgspec.Struct):
     """One plan."""
@@ -56,11 +59,10 @@ class Allocation(msgspec.Struct):
 class Allocator:
     """Plans what waits, and makes assignments of it for `UnitMaker`."""
 
-    def __init__(self, runner: "Runner") -> None:
+    def __init__(self, runner: "Runner", refuses: Refuses = lambda _, __: False) -> None:
         self._runner = runner
+        self._refuses = refuses
         self._known: tuple[str, Constraints] = ("", Constraints())
-        self.refuses: Callable[[str, str], bool] = lambda _, __: False
-        """Whether a provider refuses all that its model is asked."""
 
     async def allocate(self, run: RunRow) -> Allocation:
         """Plan what waits. Raises `BudgetError` where the cap does not pay for it."""
@@ -92,7 +94,7 @@ class Allocator:
         """
         found, constraints = list[Failed](), self.constraints(run)
         for one in failed:
-            if not self.refuses(one.provider, one.model):
+            if not self._refuses(one.provider, one.model):
                 found.append(one)
                 continue
             last = AskedItems(
@@ -103,13 +105,13 @@ class Allocator:
                 count=one.items,
             )
             offers = allowed(stored_estimate.decode(run.estimate).offers, last, constraints)
-            if not all(self.refuses(offer.provider, offer.model) for offer in offers):
+            if not all(self._refuses(offer.provider, offer.model) for offer in offers):
                 found.append(one._replace(over_at=0))
         return found
 
     def _open(self, offers: list[Offer]) -> list[Offer]:
         """Without those who refuse everybody, if there are others."""
-        return [one for one in offers if not self.refuses(one.provider, one.model)] or offers
+        return [one for one in offers if not self._refuses(one.provider, one.model)] or offers
 
     def _again(
         self,

@@ -31,11 +31,10 @@ class Verdict(msgspec.Struct, frozen=True):
     state: ItemState = ItemState.DONE
     parsed: object = None
     error: str | None = None
-    repaired: bool = False
 
 
-Judge: TypeAlias = Callable[[Unit, int, Response], Verdict | None]
-"""Looks at the answer to an item (its number) in a thread; ``None`` takes it as it is."""
+Judge: TypeAlias = Callable[[Unit, Response], Verdict | None]
+"""Looks at the answer to an item, maybe in a thread; ``None`` takes it as it is."""
 
 
 _encode = msgspec.json.Encoder().encode

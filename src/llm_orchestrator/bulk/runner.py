@@ -142,9 +142,8 @@ class Runner:
             self.tasks(run)
             return await _Drive(self, run).run()
 
-    def judge(self, unit: Unit, number: int, response: Response) -> Verdict | None:
+    def judge(self, unit: Unit, response: Response) -> Verdict | None:
         """The answer by the schema of its task."""
-        del number
         task = self._tasks[unit.run_id][1][unit.task]
         if task.parse is None or response.finish_reason == "tool_calls":
             return None
@@ -191,10 +190,9 @@ class _Drive:
         """How many units were over when failed items were last looked at; ``None``: look again."""
         self._retry_at = float("inf")
         """When some of them are asked again at the latest."""
-        self._allocator = Allocator(runner)
-        self._deadline = DeadlineWatch(runner, self._allocator)
         self._online_lane = OnlineLane(runner, run)
-        self._allocator.refuses = self._online_lane.refuses
+        self._allocator = Allocator(runner, self._online_lane.refuses)
+        self._deadline = DeadlineWatch(runner, self._allocator)
         self._capped = ""
         """How the cap has ended it."""
 

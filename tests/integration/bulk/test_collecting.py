@@ -357,23 +357,28 @@ async def test_vectors(at: Open) -> None:
     assert (await world.unit(unit.work_id)).cost_pico == world.billed() > 0
 
 
-def judge(unit: Unit, number: int, response: Response) -> Verdict | None:
-    """Takes even items, mends every fourth, and refuses odd ones."""
-    if number % 4 == 0:
-        return Verdict(parsed={"number": number}, repaired=True)
-    if number % 2:
-        return Verdict(RETRY, error=f"{unit.task}: {response.finish_reason} is not enough")
-    return None
+def judge(unit: Unit, response: Response) -> Verdict | None:
+    """Makes a value of every third length, takes the next as it is, and refuses the others."""
+    length = len(response.text)
+    if length % 3 == 0:
+        return Verdict(parsed={"length": length})
+    if length % 3 == 1:
+        return None
+    return Verdict(RETRY, error=f"{unit.task}: {response.finish_reason} is not enough")
 
 
 async def test_a_task_has_the_last_word_on_answers(at: Open) -> None:
     world = at("openai", judge=judge)
-    unit = await over(world, count=20)
-    assert await world.counts() == {DONE: 10, RETRY: 10}
-    assert (unit.done, unit.failed) == (10, 10)
+    unit = await over(world, count=30)
     rows = list(world.store.items.iterate("run1"))
-    assert [row.item_no for row in rows if row.repaired] == [0, 4, 8, 12, 16]
-    assert decode_answer(rows[4].result or b"").parsed == {"number": 4}
+    answers = [decode_answer(row.result or b"") for row in rows]
+    assert {len(answer.text) % 3 for answer in answers} == {0, 1, 2}
+    refused = [len(answer.text) % 3 == 2 for answer in answers]
+    assert [row.state == RETRY for row in rows] == refused
+    assert [answer.parsed for answer in answers] == [
+        None if len(answer.text) % 3 else {"length": len(answer.text)} for answer in answers
+    ]
+    assert (unit.done, unit.failed) == (30 - sum(refused), sum(refused))
     assert errors(world) == {"say: stop is not enough"}
     assert sum(row.cost_pico or 0 for row in rows) == world.billed()
 

@@ -215,11 +215,10 @@ class ResultReader:
             outcome.error = None if result.error is None else error_text(result.error)
             return outcome
         judge = self._hands.judge
-        verdict = None if judge is None else judge(self._unit, number, response)
+        verdict = None if judge is None else judge(self._unit, response)
         outcome.result = encode_answer(response, result.vectors, verdict)
         if verdict is not None:
             outcome.state, outcome.error = verdict.state, verdict.error
-            outcome.repaired = verdict.repaired
         self.done += outcome.state is ItemState.DONE
         return outcome
 

@@ -265,7 +265,7 @@ class ChunkRunner:
         call = self._call(request, chunk, held if chunk.spending.capped else None)
         reply = await verbs.answer(self._runtime, Prepared(call, chunk.route, None))
         response = response_of(reply)
-        verdict = None if self._judge is None else self._judge(chunk.unit, row.item_no, response)
+        verdict = None if self._judge is None else self._judge(chunk.unit, response)
         outcome = _outcome(row, reply, encode_answer(response, None, verdict))
         if verdict is not None:
             outcome.state, outcome.error = verdict.state, verdict.error

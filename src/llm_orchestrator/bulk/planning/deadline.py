@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from llm_orchestrator.bulk.planning import stored_estimate
 from llm_orchestrator.bulk.planning.constraints import Constraints
+from llm_orchestrator.bulk.planning.late_batches import Running, look_at_late
 from llm_orchestrator.bulk.planning.plan import Decision
-from llm_orchestrator.bulk.planning.replanner import Running, replan
 from llm_orchestrator.store.bulk_rows import RunRow, Unit
 from llm_orchestrator.types.batch import BatchWire
 
@@ -50,18 +50,18 @@ class DeadlineWatch:
         offers, turnarounds = await asyncio.to_thread(
             stored_estimate.with_turnarounds, known, store
         )
-        made = replan(
+        made = look_at_late(
             out,
-            (),
             offers,
             turnarounds,
             now=self._runner.clock.now(),
             deadline_at=run.deadline_at / 1e6,
             cap_left=await self._allocator.left(run),
         )
-        new = [one for one in made.decisions if (one.kind, one.work_id) not in self._told]
+        new = [one for one in made if (one.kind, one.work_id) not in self._told]
         self._told |= {(one.kind, one.work_id) for one in new}
-        return made.cancel, new
+        cancel = tuple(one.work_id for one in made if one.kind == "cancel" and one.work_id)
+        return cancel, new
 
 
 def _running(unit: Unit, wire: BatchWire, constraints: Constraints) -> Running:

@@ -1,4 +1,4 @@
-"""Decides again while a run goes on: which batches are given up, and who gets what waits.
+"""Which batches of a run are given up because they would miss its deadline.
 
 A batch costs less than its rescue, so it is given up as late as possible: when what is left of it
 could only just be asked in another way before the deadline, and it will hardly be back by itself.
@@ -8,16 +8,13 @@ from collections.abc import Sequence
 
 import msgspec
 
-from llm_orchestrator.bulk.planning.plan import BulkPlan, Decision, Group, Offer
-from llm_orchestrator.bulk.planning.planner import Demand, fastest, plan
-from llm_orchestrator.bulk.planning.split import Split
+from llm_orchestrator.bulk.planning.plan import Decision, Group, Offer
+from llm_orchestrator.bulk.planning.planner import fastest
 from llm_orchestrator.bulk.planning.turnaround import SLOW, Turnarounds
 from llm_orchestrator.bulk.planning.wording import due, span
-from llm_orchestrator.bulk.spec import LaneWish
-from llm_orchestrator.errors import BudgetError
 from llm_orchestrator.types.money import Pico, usd_text
 
-CANCEL_S = 600.0
+_CANCEL_S = 600.0
 """How long a provider takes to end a batch that is given up; some say ten minutes."""
 _MARGIN = 1.2
 """A rescue may take longer than is thought."""
@@ -50,58 +47,25 @@ class Running(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the user wants a batch, and nothing else."""
 
 
-class Replan(msgspec.Struct, frozen=True, kw_only=True):
-    """What to do now."""
-
-    plan: BulkPlan | None = None
-    """The plan for what waits; ``None``: nothing waits, or nothing more can be asked."""
-    cancel: tuple[str, ...] = ()
-    """Batches (``work_id``) to be given up; when they are over, what they leave waits."""
-    decisions: tuple[Decision, ...] = ()
-    error: BudgetError | None = None
-    """Why what waits cannot be asked."""
-
-
-def replan(
+def look_at_late(
     running: Sequence[Running],
-    waiting: Sequence[Demand],
     offers: Sequence[Offer],
     turnarounds: Turnarounds,
     *,
     now: float,
-    deadline_at: float | None = None,
+    deadline_at: float,
     cap_left: Pico | None = None,
-    split: Split | None = None,
-    lane: LaneWish = "auto",
-) -> Replan:
-    """The next steps of a run; ``now`` and ``deadline_at`` are seconds on its clock.
+) -> list[Decision]:
+    """What to do with batches that would miss the deadline: ``cancel`` them, or ``wait``.
 
-    ``cap_left`` is what the cap leaves beside all that is spent and held.
+    ``now`` and ``deadline_at`` are seconds on the run's clock. ``cap_left`` is what the cap leaves
+    beside all that is spent and held.
     """
-    left = None if deadline_at is None else deadline_at - now
-    decisions: list[Decision] = []
-    made: BulkPlan | None = None
-    error: BudgetError | None = None
-    if any(one.items for one in waiting):
-        try:
-            made = plan(waiting, offers, deadline_s=left, cap=cap_left, split=split, lane=lane)
-        except BudgetError as problem:
-            error = problem
-            decisions.append(Decision(kind="note", at=now, why=problem.message))
-        else:
-            decisions += (msgspec.structs.replace(one, at=now) for one in made.decisions)
-    cancel: list[str] = []
-    if left is not None:
-        late_batches = _LateBatches(
-            running, waiting, offers, turnarounds, now=now, left=left, cap_left=cap_left
-        )
-        for one in running:
-            decision = late_batches.decide(one)
-            if decision is not None:
-                decisions.append(decision)
-                if decision.kind == "cancel":
-                    cancel.append(one.work_id)
-    return Replan(plan=made, cancel=tuple(cancel), decisions=tuple(decisions), error=error)
+    late = _LateBatches(
+        running, offers, turnarounds, now=now, left=deadline_at - now, cap_left=cap_left
+    )
+    decisions = [late.decide(one) for one in running]
+    return [one for one in decisions if one is not None]
 
 
 class _LateBatches:
@@ -110,7 +74,6 @@ class _LateBatches:
     def __init__(
         self,
         running: Sequence[Running],
-        waiting: Sequence[Demand],
         offers: Sequence[Offer],
         turnarounds: Turnarounds,
         *,
@@ -123,12 +86,11 @@ class _LateBatches:
         self._left = left
         self._cap_left = cap_left
         self._offers = [one for one in offers if one.refusal is None and one.lane == "online"]
-        self._late = [one for one in running if not self._back(one)]
-        # All that is late is rescued at once, beside what waits: they share the same lanes.
-        needed = [(one.task, one.items, self._of(one.task)) for one in waiting]
-        needed += [(one.task, _open(one), self._ways(one)) for one in self._late]
+        self._late = [one for one in running if not self._in_time(one)]
+        # All that is late is rescued at once: its items share the same lanes.
+        needed = [(one.task, _open(one), self._ways(one)) for one in self._late]
         groups = [Group(task, items, tuple(ways)) for task, items, ways in needed if ways]
-        self._rescue_s = CANCEL_S + fastest(groups)
+        self._rescue_s = _CANCEL_S + fastest(groups)
 
     def decide(self, one: Running) -> Decision | None:
         """What to do with a batch; ``None``: nothing is to be said."""
@@ -148,7 +110,7 @@ class _LateBatches:
         text = f"{late}; {done}what is left is asked in another way, in {span(self._rescue_s)}"
         return _decision("cancel", one, self._now, text)
 
-    def _back(self, one: Running) -> bool:
+    def _in_time(self, one: Running) -> bool:
         """Whether a batch will be back in time by all that is known."""
         by_progress = self._progress(one)
         if by_progress is not None:
@@ -169,15 +131,16 @@ class _LateBatches:
         passed = self._now - one.sent_at
         return passed * (one.items - one.done) / one.done
 
-    def _of(self, task: str) -> list[Offer]:
-        return [offer for offer in self._offers if offer.task == task]
-
     def _ways(self, one: Running) -> list[Offer]:
         """Who may be asked in real time for what it leaves."""
         if one.only:
             return []
         target = f"{one.provider}/{one.model}"
-        return [way for way in self._of(one.task) if not one.stays or way.target == target]
+        return [
+            way
+            for way in self._offers
+            if way.task == one.task and (not one.stays or way.target == target)
+        ]
 
     def _bound(self, one: Running) -> str | None:
         """Why it cannot be given up."""
