@@ -2,7 +2,9 @@
 
 import datetime as dt
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
+
+import msgspec
 
 from llm_orchestrator.cli import faults, output
 from llm_orchestrator.errors import StoreError
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 
     from llm_orchestrator.bulk.output.summary import Report
     from llm_orchestrator.bulk.sync import BulkRun
-    from llm_orchestrator.store.bulk_rows import RunRow
+    from llm_orchestrator.store.bulk_rows import RunRow, RunState
 
 _GOES_ON = ("loading", "planned", "running", "cancelling")
 """States that somebody has to bring to an end."""
@@ -54,7 +56,7 @@ def followed(run: "BulkRun", *, as_json: bool) -> int:
         )
     try:
         with live(run):
-            run.wait()
+            state = run.wait()
     except (KeyboardInterrupt, SystemExit):
         run.stop()
         output.note("stopping: what is under way is written down; the same command goes on")
@@ -65,6 +67,9 @@ def followed(run: "BulkRun", *, as_json: bool) -> int:
         output.fail(f"{run.run_id} stopped: {text}", "Nothing is lost: the same command goes on.")
         return faults.PARTIAL
     report = run.report()
+    if report.run.state in _GOES_ON and state not in _GOES_ON:
+        # Another process has begun it anew since; told is what became of it here.
+        report.run = msgspec.structs.replace(report.run, state=cast("RunState", state))
     if as_json:
         output.json(report.as_dict())
     else:

@@ -118,3 +118,13 @@ def test_a_merge_names_the_line_that_it_cannot_read(folder: Path) -> None:
     assert code == 2
     assert "mood_analysis.jsonl, line 3: " in err
     assert err.strip().endswith("; mend or remove it")
+
+
+def test_two_commands_at_once_both_tell_how_it_ended(folder: Path, sim: Simulator) -> None:
+    """One of them has begun it anew by the time at which the other one looks."""
+    words = ("run", *RUN, "--out", "out", "--lane", "batch", "--clock", sim.url)
+    for process in [begun(folder, *words) for _ in range(3)]:
+        out, err = process.communicate(timeout=120)
+        assert process.returncode == 0, err
+        assert "completed: 120 of 120 answers" in out
+    assert sim.paid_twice()["items"] == 0
