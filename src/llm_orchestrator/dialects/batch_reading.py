@@ -9,9 +9,10 @@ import msgspec
 
 from llm_orchestrator import dialects, errors
 from llm_orchestrator.dialects.base import UNREADABLE, unreadable
+from llm_orchestrator.dialects.batch import MOST_PAGES, Exchange
 from llm_orchestrator.dialects.batch_writing import JSON, read_fields
 from llm_orchestrator.types.batch import BatchOutcome, BatchResult, BatchState, BatchStatus
-from llm_orchestrator.types.http import HTTPReply
+from llm_orchestrator.types.http import HTTPCall, HTTPReply
 from llm_orchestrator.types.provider import Candidate
 from llm_orchestrator.types.reply import Response
 from llm_orchestrator.types.usage import Usage
@@ -74,6 +75,28 @@ def older(page: Sequence[BatchStatus], since: float) -> bool:
     times = [one.created_at for one in page if one.created_at is not None]
     falling = all(one >= other for one, other in pairwise(times))
     return len(times) == len(page) > 0 and falling and times[0] > times[-1] < since
+
+
+def listed(
+    ask: Callable[[str], HTTPCall],
+    parse: Callable[[HTTPReply], tuple[list[BatchStatus], str | None]],
+    since: float,
+    mark: str | None,
+) -> Exchange[list[BatchStatus]]:
+    """The batches of a list with pages, the newest first, until they are older than ``since``.
+
+    ``ask`` makes the call for a page by what names it, which is empty for the first one; ``parse``
+    reads its batches and the name of the next page, empty or ``None`` after the last one.
+    """
+    found: list[BatchStatus] = []
+    name = ""
+    for _ in range(MOST_PAGES):
+        page, following = parse((yield ask(name)))
+        found += bearing(page, since, mark)
+        if not following or older(page, since):
+            break
+        name = following
+    return found
 
 
 def lines(chunks: Iterable[bytes]) -> Iterator[bytes]:

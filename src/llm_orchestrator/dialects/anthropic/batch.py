@@ -12,7 +12,6 @@ import msgspec
 from llm_orchestrator.dialects.anthropic.encode import SAMPLING_VERSION
 from llm_orchestrator.dialects.base import UNREADABLE
 from llm_orchestrator.dialects.batch import (
-    MOST_PAGES,
     REFUSED,
     Exchange,
     endpoint,
@@ -20,9 +19,8 @@ from llm_orchestrator.dialects.batch import (
 )
 from llm_orchestrator.dialects.batch_reading import (
     Folder,
-    bearing,
     lines,
-    older,
+    listed,
     read,
     seconds,
     state_of,
@@ -43,7 +41,7 @@ from llm_orchestrator.types.batch import (
     BatchState,
     BatchStatus,
 )
-from llm_orchestrator.types.http import HTTPCall
+from llm_orchestrator.types.http import HTTPCall, HTTPReply
 from llm_orchestrator.types.provider import Candidate
 
 _STATES = {
@@ -106,18 +104,18 @@ def list_recent(
 ) -> Exchange[list[BatchStatus]]:
     """``GET /messages/batches``, the newest first, until they are older."""
     wire = wire_of(target)
-    found: list[BatchStatus] = []
-    after = ""
-    for _ in range(MOST_PAGES):
-        url = f"{address(target, wire.path)}?{after}limit={wire.page}"
-        reply = yield HTTPCall(url, headers=_headers(target), method="GET")
+
+    def ask(after: str) -> HTTPCall:
+        more = f"after_id={quote(after, safe='')}&" if after else ""
+        url = f"{address(target, wire.path)}?{more}limit={wire.page}"
+        return HTTPCall(url, headers=_headers(target), method="GET")
+
+    def parse(reply: HTTPReply) -> tuple[list[BatchStatus], str | None]:
         body = read(reply, _read_list, target)
         page = [_status(one) for one in body.data]
-        found += bearing(page, since, mark)
-        if not (body.has_more and page) or older(page, since):
-            break
-        after = f"after_id={quote(body.last_id or page[-1].id, safe='')}&"
-    return found
+        return page, (body.last_id or page[-1].id) if body.has_more and page else None
+
+    return (yield from listed(ask, parse, since, mark))
 
 
 def results(status: BatchStatus, target: Candidate) -> Exchange[tuple[BatchOutput, ...]]:

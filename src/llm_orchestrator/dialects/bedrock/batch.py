@@ -14,7 +14,6 @@ import msgspec
 from llm_orchestrator import errors
 from llm_orchestrator.dialects.base import UNREADABLE
 from llm_orchestrator.dialects.batch import (
-    MOST_PAGES,
     REFUSED,
     Exchange,
     endpoint,
@@ -22,10 +21,9 @@ from llm_orchestrator.dialects.batch import (
 )
 from llm_orchestrator.dialects.batch_reading import (
     Folder,
-    bearing,
     count,
     lines,
-    older,
+    listed,
     read,
     seconds,
     state_of,
@@ -45,7 +43,7 @@ from llm_orchestrator.types.batch import (
     BatchState,
     BatchStatus,
 )
-from llm_orchestrator.types.http import FilePart, HTTPCall
+from llm_orchestrator.types.http import FilePart, HTTPCall, HTTPReply
 from llm_orchestrator.types.provider import Candidate
 
 _STATES = {
@@ -134,18 +132,16 @@ def list_recent(
     query += f"&submitTimeAfter={quote(start, safe='')}"
     if mark is not None:
         query += f"&nameContains={quote(mark, safe='')}"
-    found: list[BatchStatus] = []
-    after = ""
-    for _ in range(MOST_PAGES):
-        url = f"{_control(target)}{wire.path}s?{query}{after}"
-        reply = yield HTTPCall(url, method="GET")
+
+    def ask(after: str) -> HTTPCall:
+        more = f"&nextToken={quote(after, safe='')}" if after else ""
+        return HTTPCall(f"{_control(target)}{wire.path}s?{query}{more}", method="GET")
+
+    def parse(reply: HTTPReply) -> tuple[list[BatchStatus], str | None]:
         body = read(reply, _read_list, target)
-        page = [_status(one) for one in body.invocation_job_summaries or ()]
-        found += bearing(page, since, mark)
-        if not body.next_token or older(page, since):
-            break
-        after = f"&nextToken={quote(body.next_token, safe='')}"
-    return found
+        return [_status(one) for one in body.invocation_job_summaries or ()], body.next_token
+
+    return (yield from listed(ask, parse, since, mark))
 
 
 def results(status: BatchStatus, target: Candidate) -> Exchange[tuple[BatchOutput, ...]]:

@@ -13,12 +13,11 @@ import msgspec
 
 from llm_orchestrator import errors
 from llm_orchestrator.dialects.base import Notices, unsupported, where
-from llm_orchestrator.dialects.batch import MOST_PAGES, REFUSED, Exchange, endpoint, wire_of
+from llm_orchestrator.dialects.batch import REFUSED, Exchange, endpoint, wire_of
 from llm_orchestrator.dialects.batch_reading import (
     Folder,
-    bearing,
     count,
-    older,
+    listed,
     read,
     seconds,
     state_of,
@@ -43,7 +42,7 @@ from llm_orchestrator.types.batch import (
     BatchStatus,
     Texts,
 )
-from llm_orchestrator.types.http import HTTPCall
+from llm_orchestrator.types.http import HTTPCall, HTTPReply
 from llm_orchestrator.types.provider import Candidate
 
 _STATES = {
@@ -153,18 +152,16 @@ def list_recent(
 ) -> Exchange[list[BatchStatus]]:
     """``GET /v2/batches``, the newest first, until they are older."""
     wire = wire_of(target)
-    found: list[BatchStatus] = []
-    after = ""
-    for _ in range(MOST_PAGES):
-        url = f"{_batches(target)}?page_size={wire.page}{after}"
-        reply = yield HTTPCall(url, method="GET")
+
+    def ask(after: str) -> HTTPCall:
+        more = f"&page_token={quote(after, safe='')}" if after else ""
+        return HTTPCall(f"{_batches(target)}?page_size={wire.page}{more}", method="GET")
+
+    def parse(reply: HTTPReply) -> tuple[list[BatchStatus], str | None]:
         body = read(reply, _read_list, target)
-        page = [_status(one) for one in body.batches or ()]
-        found += bearing(page, since, mark)
-        if not body.next_page_token or older(page, since):
-            break
-        after = f"&page_token={quote(body.next_page_token, safe='')}"
-    return found
+        return [_status(one) for one in body.batches or ()], body.next_page_token
+
+    return (yield from listed(ask, parse, since, mark))
 
 
 def results(status: BatchStatus, target: Candidate) -> Exchange[tuple[BatchOutput, ...]]:

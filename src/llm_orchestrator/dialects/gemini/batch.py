@@ -12,7 +12,6 @@ import msgspec
 from llm_orchestrator import errors
 from llm_orchestrator.dialects.base import UNREADABLE, unsupported, where
 from llm_orchestrator.dialects.batch import (
-    MOST_PAGES,
     REFUSED,
     Exchange,
     endpoint,
@@ -20,11 +19,10 @@ from llm_orchestrator.dialects.batch import (
 )
 from llm_orchestrator.dialects.batch_reading import (
     Folder,
-    bearing,
     count,
     elements,
     lines,
-    older,
+    listed,
     read,
     seconds,
     state_of,
@@ -45,7 +43,7 @@ from llm_orchestrator.types.batch import (
     BatchStatus,
     Texts,
 )
-from llm_orchestrator.types.http import FilePart, HTTPCall
+from llm_orchestrator.types.http import FilePart, HTTPCall, HTTPReply
 from llm_orchestrator.types.provider import Candidate
 from llm_orchestrator.types.usage import Usage
 
@@ -156,20 +154,17 @@ def list_recent(
 ) -> Exchange[list[BatchStatus]]:
     """``GET /batches``, the newest first, until they are older."""
     wire = wire_of(target)
-    found: list[BatchStatus] = []
-    after = ""
-    for _ in range(MOST_PAGES):
-        query = f"?pageSize={wire.page}{after}"
-        reply = yield HTTPCall(
-            f"{target.provider.base_url}{wire.path}{query}", headers=JSON, method="GET"
-        )
+
+    def ask(after: str) -> HTTPCall:
+        more = f"&pageToken={quote(after, safe='')}" if after else ""
+        place = f"{target.provider.base_url}{wire.path}?pageSize={wire.page}{more}"
+        return HTTPCall(place, headers=JSON, method="GET")
+
+    def parse(reply: HTTPReply) -> tuple[list[BatchStatus], str | None]:
         body = read(reply, _read_list, target)
-        page = [_status(one) for one in body.operations or ()]
-        found += bearing(page, since, mark)
-        if not body.next_page_token or older(page, since):
-            break
-        after = f"&pageToken={quote(body.next_page_token, safe='')}"
-    return found
+        return [_status(one) for one in body.operations or ()], body.next_page_token
+
+    return (yield from listed(ask, parse, since, mark))
 
 
 def results(status: BatchStatus, target: Candidate) -> Exchange[tuple[BatchOutput, ...]]:

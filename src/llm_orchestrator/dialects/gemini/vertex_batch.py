@@ -23,10 +23,9 @@ from llm_orchestrator.dialects.batch import (
 )
 from llm_orchestrator.dialects.batch_reading import (
     Folder,
-    bearing,
     count,
     lines,
-    older,
+    listed,
     read,
     seconds,
     state_of,
@@ -47,7 +46,7 @@ from llm_orchestrator.types.batch import (
     BatchResult,
     BatchStatus,
 )
-from llm_orchestrator.types.http import FilePart, HTTPCall
+from llm_orchestrator.types.http import FilePart, HTTPCall, HTTPReply
 from llm_orchestrator.types.provider import Candidate
 
 ID_LABEL = "llmo_row"
@@ -124,18 +123,17 @@ def list_recent(
     """``GET .../batchPredictionJobs``, the newest first; the tag is looked for there."""
     wire = wire_of(target)
     named = "" if mark is None else "&filter=" + quote(f'display_name="{mark}"', safe="")
-    found: list[BatchStatus] = []
-    after = ""
-    for _ in range(MOST_PAGES):
-        url = f"{address(target, wire.path)}?pageSize={wire.page}{named}{after}"
-        reply = yield HTTPCall(url, headers=JSON, method="GET")
+
+    def ask(after: str) -> HTTPCall:
+        more = f"&pageToken={quote(after, safe='')}" if after else ""
+        place = f"{address(target, wire.path)}?pageSize={wire.page}{named}{more}"
+        return HTTPCall(place, headers=JSON, method="GET")
+
+    def parse(reply: HTTPReply) -> tuple[list[BatchStatus], str | None]:
         body = read(reply, _read_list, target)
-        page = [_status(one) for one in body.batch_prediction_jobs or ()]
-        found += bearing(page, since, mark)
-        if not body.next_page_token or older(page, since):
-            break
-        after = f"&pageToken={quote(body.next_page_token, safe='')}"
-    return found
+        return [_status(one) for one in body.batch_prediction_jobs or ()], body.next_page_token
+
+    return (yield from listed(ask, parse, since, mark))
 
 
 def results(status: BatchStatus, target: Candidate) -> Exchange[tuple[BatchOutput, ...]]:

@@ -11,7 +11,6 @@ import msgspec
 
 from llm_orchestrator.dialects.base import UNREADABLE, believed
 from llm_orchestrator.dialects.batch import (
-    MOST_PAGES,
     REFUSED,
     TAG_KEY,
     Exchange,
@@ -20,10 +19,9 @@ from llm_orchestrator.dialects.batch import (
 )
 from llm_orchestrator.dialects.batch_reading import (
     Folder,
-    bearing,
     count,
     lines,
-    older,
+    listed,
     read,
     seconds,
     state_of,
@@ -48,7 +46,7 @@ from llm_orchestrator.types.batch import (
     BatchStatus,
     Texts,
 )
-from llm_orchestrator.types.http import HTTPCall
+from llm_orchestrator.types.http import HTTPCall, HTTPReply
 from llm_orchestrator.types.provider import Candidate
 from llm_orchestrator.types.usage import Usage
 
@@ -140,19 +138,19 @@ def list_recent(
     """``GET /batches``, the newest first, until they are older; nothing is filtered there."""
     wire = wire_of(target)
     url = address(target, wire.path)
-    found: list[BatchStatus] = []
-    after = ""
-    for _ in range(MOST_PAGES):
-        query = f"?{after}limit={wire.page}" if wire.page else ""
-        reply = yield HTTPCall(url + query, method="GET")
+
+    def ask(after: str) -> HTTPCall:
+        more = f"after={quote(after, safe='')}&" if after else ""
+        query = f"?{more}limit={wire.page}" if wire.page else ""
+        return HTTPCall(url + query, method="GET")
+
+    def parse(reply: HTTPReply) -> tuple[list[BatchStatus], str | None]:
         body = read(reply, _read_list, target)
         page = [status_of(one) for one in body.data or ()]
-        found += bearing(page, since, mark)
-        last = body.last_id or (page[-1].id if page else "")
-        if not (wire.page and body.has_more and page) or older(page, since):
-            break
-        after = f"after={quote(last, safe='')}&"
-    return found
+        more = wire.page and body.has_more and page
+        return page, (body.last_id or page[-1].id) if more else None
+
+    return (yield from listed(ask, parse, since, mark))
 
 
 def results(status: BatchStatus, target: Candidate) -> Exchange[tuple[BatchOutput, ...]]:

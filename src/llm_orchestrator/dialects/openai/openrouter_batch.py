@@ -12,17 +12,15 @@ import msgspec
 
 from llm_orchestrator.dialects.base import unsupported
 from llm_orchestrator.dialects.batch import (
-    MOST_PAGES,
     Exchange,
     endpoint,
     wire_of,
 )
 from llm_orchestrator.dialects.batch_reading import (
     Folder,
-    bearing,
     count,
     elements,
-    older,
+    listed,
     read,
     seconds,
     state_of,
@@ -45,7 +43,7 @@ from llm_orchestrator.types.batch import (
     BatchResult,
     BatchStatus,
 )
-from llm_orchestrator.types.http import HTTPCall
+from llm_orchestrator.types.http import HTTPCall, HTTPReply
 from llm_orchestrator.types.provider import Candidate
 
 
@@ -100,18 +98,17 @@ def list_recent(
 ) -> Exchange[list[BatchStatus]]:
     """``GET /batches``, the newest first, until they are older."""
     wire = wire_of(target)
-    found: list[BatchStatus] = []
-    after = ""
-    for _ in range(MOST_PAGES):
-        url = f"{address(target, wire.path)}?limit={wire.page}{after}"
-        reply = yield HTTPCall(url, method="GET")
+
+    def ask(after: str) -> HTTPCall:
+        more = f"&after={quote(after, safe='')}" if after else ""
+        return HTTPCall(f"{address(target, wire.path)}?limit={wire.page}{more}", method="GET")
+
+    def parse(reply: HTTPReply) -> tuple[list[BatchStatus], str | None]:
         body = read(reply, _read_list, target)
         page = [_status(one) for one in body.data or ()]
-        found += bearing(page, since, mark)
-        if not (body.has_more and page) or older(page, since):
-            break
-        after = f"&after={quote(body.last_id or page[-1].id, safe='')}"
-    return found
+        return page, (body.last_id or page[-1].id) if body.has_more and page else None
+
+    return (yield from listed(ask, parse, since, mark))
 
 
 def results(status: BatchStatus, target: Candidate) -> Exchange[tuple[BatchOutput, ...]]:
