@@ -145,7 +145,7 @@ def _whole(response: Response) -> Usage | None:
     return usage
 
 
-class Folder:
+class ResultMaker:
     """Makes results of what the lines of one output hold."""
 
     def __init__(self, target: Candidate, *, embeds: bool) -> None:

@@ -18,7 +18,7 @@ from llm_orchestrator.dialects.batch import (
     wire_of,
 )
 from llm_orchestrator.dialects.batch_reading import (
-    Folder,
+    ResultMaker,
     lines,
     listed,
     read,
@@ -213,21 +213,21 @@ def read_results(
     chunks: Iterable[bytes], kind: str, target: Candidate, *, embeds: bool = False
 ) -> Iterator[BatchResult]:
     """The lines of the results; an errored one holds an error within an error."""
-    folder = Folder(target, embeds=embeds)
+    maker = ResultMaker(target, embeds=embeds)
     for one in lines(chunks):
         try:
             row = _read_row(one)
         except UNREADABLE:
-            yield folder.strange(one)
+            yield maker.strange(one)
             continue
         match row.result.type:
             case "succeeded":
-                yield folder.answer(row.custom_id, 200, bytes(row.result.message), {})
+                yield maker.answer(row.custom_id, 200, bytes(row.result.message), {})
             case "errored":
-                yield folder.refused(row.custom_id, bytes(row.result.error))
+                yield maker.refused(row.custom_id, bytes(row.result.error))
             case "canceled" | "cancelled":
-                yield folder.ended(row.custom_id, "cancelled")
+                yield maker.ended(row.custom_id, "cancelled")
             case "expired":
-                yield folder.ended(row.custom_id, "expired")
+                yield maker.ended(row.custom_id, "expired")
             case _:
-                yield folder.strange(one)
+                yield maker.strange(one)

@@ -20,7 +20,7 @@ from llm_orchestrator.dialects.batch import (
     wire_of,
 )
 from llm_orchestrator.dialects.batch_reading import (
-    Folder,
+    ResultMaker,
     count,
     lines,
     listed,
@@ -289,19 +289,19 @@ def read_results(
     chunks: Iterable[bytes], kind: str, target: Candidate, *, embeds: bool = False
 ) -> Iterator[BatchResult]:
     """The lines of the output, which repeat their input beside the answer."""
-    folder = Folder(target, embeds=embeds)
+    maker = ResultMaker(target, embeds=embeds)
     for one in lines(chunks):
         try:
             row = _read_row(one)
         except UNREADABLE:
-            yield folder.strange(one, "recordId")
+            yield maker.strange(one, "recordId")
             continue
         if (fault := row.error) is not None:
             code = count(fault.error_code)
             status = code if code is not None and 400 <= code < 600 else 500
             body = encode_json({"message": str(fault.error_message or "")})
-            yield folder.answer(row.record_id, status, body, {})
+            yield maker.answer(row.record_id, status, body, {})
         elif (answer := bytes(row.model_output)) not in {b"", b"null"}:
-            yield folder.answer(row.record_id, 200, answer, {})
+            yield maker.answer(row.record_id, 200, answer, {})
         else:
-            yield folder.strange(one, "recordId")
+            yield maker.strange(one, "recordId")

@@ -15,7 +15,7 @@ from llm_orchestrator import errors
 from llm_orchestrator.dialects.base import Notices, unsupported, where
 from llm_orchestrator.dialects.batch import REFUSED, Exchange, endpoint, wire_of
 from llm_orchestrator.dialects.batch_reading import (
-    Folder,
+    ResultMaker,
     count,
     listed,
     read,
@@ -259,32 +259,32 @@ def read_results(
     chunks: Iterable[bytes], kind: str, target: Candidate, *, embeds: bool = False
 ) -> Iterator[BatchResult]:
     """The records of one part; raises `BadReplyError` for what is no Avro."""
-    folder = Folder(target, embeds=embeds)
+    maker = ResultMaker(target, embeds=embeds)
     try:
         for record in records(chunks):
-            yield _result(record, folder)
+            yield _result(record, maker)
     except AvroError as error:
         raise errors.BadReplyError(
             f"the results cannot be read: {error}", code="unreadable_results", **where(target, None)
         ) from None
 
 
-def _result(record: Any, folder: Folder) -> BatchResult:
+def _result(record: Any, maker: ResultMaker) -> BatchResult:
     if not isinstance(record, dict):
-        return folder.strange(encode_json(str(record)))
+        return maker.strange(encode_json(str(record)))
     found = record.get("custom_id")
     custom_id = found if isinstance(found, str) else None
     if fault := record.get("error"):
         text = fault if isinstance(fault, str) else encode_json(_plain(fault)).decode()
         # There is no status: only the words tell whether it would fail again.
         status = 400 if _HOPELESS.search(text.lower()) else 500
-        return folder.answer(custom_id, status, encode_json({"message": text}), {})
+        return maker.answer(custom_id, status, encode_json({"message": text}), {})
     body = record.get("body") or record.get("response")
     if isinstance(body, str):
-        return folder.answer(custom_id, 200, body.encode(), {})
+        return maker.answer(custom_id, 200, body.encode(), {})
     if body:
-        return folder.answer(custom_id, 200, encode_json(_plain(body)), {})
-    return folder.strange(encode_json(_plain(record)))
+        return maker.answer(custom_id, 200, encode_json(_plain(body)), {})
+    return maker.strange(encode_json(_plain(record)))
 
 
 def _plain(value: Any) -> Any:

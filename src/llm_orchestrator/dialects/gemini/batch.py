@@ -18,7 +18,7 @@ from llm_orchestrator.dialects.batch import (
     wire_of,
 )
 from llm_orchestrator.dialects.batch_reading import (
-    Folder,
+    ResultMaker,
     count,
     elements,
     lines,
@@ -305,7 +305,7 @@ def read_results(
     chunks: Iterable[bytes], kind: str, target: Candidate, *, embeds: bool = False
 ) -> Iterator[BatchResult]:
     """The lines of a file, or the answers within a batch that holds them itself."""
-    folder = Folder(target, embeds=embeds)
+    maker = ResultMaker(target, embeds=embeds)
     word = "inlinedEmbedContentResponses" if embeds else "inlinedResponses"
     place = f"metadata.output.{word}.inlinedResponses"
     rows = elements(chunks, place, target) if kind == "inline" else lines(chunks)
@@ -313,16 +313,16 @@ def read_results(
         try:
             row = _read_row(one)
         except UNREADABLE:
-            yield folder.strange(one, "key")
+            yield maker.strange(one, "key")
             continue
         key = row.key or (row.metadata.key if row.metadata else None)
         if (error := bytes(row.error)) not in _NOTHING:
-            yield failed(key, error, folder)
+            yield failed(key, error, maker)
         elif (response := bytes(row.response)) not in _NOTHING:
-            result = folder.answer(key, 200, response, {})
+            result = maker.answer(key, 200, response, {})
             yield _counted(result, response) if embeds else result
         else:
-            yield folder.strange(one, "key")
+            yield maker.strange(one, "key")
 
 
 class _Tokens(_Wire):
@@ -342,7 +342,7 @@ def _counted(result: BatchResult, response: bytes) -> BatchResult:
     return msgspec.structs.replace(result, response=told, usage=usage)
 
 
-def failed(key: str | None, error: bytes, folder: Folder) -> BatchResult:
+def failed(key: str | None, error: bytes, maker: ResultMaker) -> BatchResult:
     """What an error of Google's, outside HTTP, says of a row."""
     try:
         code = msgspec.json.decode(error, type=_Code).code
@@ -350,4 +350,4 @@ def failed(key: str | None, error: bytes, folder: Folder) -> BatchResult:
         code = None
     number = code if type(code) is int else 0
     status = number if number >= 400 else _HTTP.get(number, 500)
-    return folder.answer(key, status, b'{"error":' + error + b"}", {})
+    return maker.answer(key, status, b'{"error":' + error + b"}", {})

@@ -22,7 +22,7 @@ from llm_orchestrator.dialects.batch import (
     wire_of,
 )
 from llm_orchestrator.dialects.batch_reading import (
-    Folder,
+    ResultMaker,
     count,
     lines,
     listed,
@@ -296,22 +296,22 @@ def read_results(
     chunks: Iterable[bytes], kind: str, target: Candidate, *, embeds: bool = False
 ) -> Iterator[BatchResult]:
     """The lines of a file; each repeats its request, where its id is found again."""
-    folder = Folder(target, embeds=embeds)
+    maker = ResultMaker(target, embeds=embeds)
     for one in lines(chunks):
         try:
             row = _read_row(one)
         except UNREADABLE:
-            yield folder.strange(one)
+            yield maker.strange(one)
             continue
         labels = row.request.labels if row.request else None
         found = (labels or {}).get(ID_LABEL)
         key = found if isinstance(found, str) else None
         if row.status:
-            yield failed(key, _error(row.status), folder)
+            yield failed(key, _error(row.status), maker)
         elif (response := bytes(row.response)) not in _NOTHING:
-            yield folder.answer(key, 200, response, {})
+            yield maker.answer(key, 200, response, {})
         else:
-            yield folder.strange(one)
+            yield maker.strange(one)
 
 
 def _error(status: Any) -> bytes:

@@ -18,7 +18,7 @@ from llm_orchestrator.dialects.batch import (
     wire_of,
 )
 from llm_orchestrator.dialects.batch_reading import (
-    Folder,
+    ResultMaker,
     count,
     lines,
     listed,
@@ -333,35 +333,35 @@ def read_results(
     embeds: bool = False,
 ) -> Iterator[BatchResult]:
     """The lines of a file of answers or of errors."""
-    return folded_all(lines(chunks), Folder(target, embeds=embeds))
+    return read_rows(lines(chunks), ResultMaker(target, embeds=embeds))
 
 
-def folded_all(rows: Iterable[bytes], folder: Folder) -> Iterator[BatchResult]:
+def read_rows(rows: Iterable[bytes], maker: ResultMaker) -> Iterator[BatchResult]:
     """What each row says; one that cannot be read says that."""
     for one in rows:
         try:
             row = _read_row(one)
         except UNREADABLE:
-            yield folder.strange(one)
+            yield maker.strange(one)
         else:
-            yield _folded(row, folder, one)
+            yield _result_of(row, maker, one)
 
 
-def _folded(row: _Row, folder: Folder, raw: bytes) -> BatchResult:
+def _result_of(row: _Row, maker: ResultMaker, raw: bytes) -> BatchResult:
     """What a row says; ``raw`` is it as it came."""
     response, error = row.response, bytes(row.error)
     if response is not None and (body := _plain(response.body)) not in _NOTHING:
         headers = {"x-request-id": response.request_id} if response.request_id else {}
-        return folder.answer(row.custom_id, response.status_code or 200, body, headers)
+        return maker.answer(row.custom_id, response.status_code or 200, body, headers)
     if error in _NOTHING and response is not None and (response.status_code or 0) >= 400:
-        return folder.answer(row.custom_id, response.status_code or 0, b"", {})
+        return maker.answer(row.custom_id, response.status_code or 0, b"", {})
     if error in _NOTHING:
-        return folder.strange(raw)
+        return maker.strange(raw)
     words = _words(error)
     if (ending := next((_ENDED[word] for word in words if word in _ENDED), None)) is not None:
-        return folder.ended(row.custom_id, ending)
+        return maker.ended(row.custom_id, ending)
     status = 400 if any(word.startswith("invalid_request") for word in words) else 0
-    return folder.refused(row.custom_id, b'{"error":' + error + b"}", status)
+    return maker.refused(row.custom_id, b'{"error":' + error + b"}", status)
 
 
 def _plain(body: msgspec.Raw) -> bytes:

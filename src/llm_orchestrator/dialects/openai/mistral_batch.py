@@ -17,7 +17,7 @@ from llm_orchestrator.dialects.batch import (
     wire_of,
 )
 from llm_orchestrator.dialects.batch_reading import (
-    Folder,
+    ResultMaker,
     bearing,
     count,
     elements,
@@ -35,7 +35,7 @@ from llm_orchestrator.dialects.batch_writing import (
     multipart,
     without,
 )
-from llm_orchestrator.dialects.openai.batch import folded_all, read_file
+from llm_orchestrator.dialects.openai.batch import read_file, read_rows
 from llm_orchestrator.types.batch import (
     BatchFile,
     BatchItem,
@@ -211,6 +211,6 @@ def read_results(
     chunks: Iterable[bytes], kind: str, target: Candidate, *, embeds: bool = False
 ) -> Iterator[BatchResult]:
     """The lines of a file, or the elements of ``outputs`` in a job that holds them itself."""
-    folder = Folder(target, embeds=embeds)
+    maker = ResultMaker(target, embeds=embeds)
     rows = elements(chunks, "outputs", target) if kind == "inline" else lines(chunks)
-    return folded_all(rows, folder)
+    return read_rows(rows, maker)

@@ -17,7 +17,7 @@ from llm_orchestrator.dialects.batch import (
     wire_of,
 )
 from llm_orchestrator.dialects.batch_reading import (
-    Folder,
+    ResultMaker,
     count,
     elements,
     listed,
@@ -33,7 +33,7 @@ from llm_orchestrator.dialects.batch_writing import (
     inline,
     without,
 )
-from llm_orchestrator.dialects.openai.batch import STATES, folded_all, window
+from llm_orchestrator.dialects.openai.batch import STATES, read_rows, window
 from llm_orchestrator.types.batch import (
     BatchFile,
     BatchItem,
@@ -182,4 +182,4 @@ def read_results(
     chunks: Iterable[bytes], kind: str, target: Candidate, *, embeds: bool = False
 ) -> Iterator[BatchResult]:
     """The elements of ``results``; a batch that failed as a whole has none."""
-    return folded_all(elements(chunks, "results", target), Folder(target, embeds=embeds))
+    return read_rows(elements(chunks, "results", target), ResultMaker(target, embeds=embeds))

@@ -18,7 +18,7 @@ from llm_orchestrator.dialects.batch import (
     wire_of,
 )
 from llm_orchestrator.dialects.batch_reading import (
-    Folder,
+    ResultMaker,
     bearing,
     lines,
     read,
@@ -32,7 +32,7 @@ from llm_orchestrator.dialects.batch_writing import (
     encoded,
     multipart,
 )
-from llm_orchestrator.dialects.openai.batch import STATES, folded_all, results, window
+from llm_orchestrator.dialects.openai.batch import STATES, read_rows, results, window
 from llm_orchestrator.types.batch import (
     BatchFile,
     BatchItem,
@@ -170,4 +170,4 @@ def read_results(
     chunks: Iterable[bytes], kind: str, target: Candidate, *, embeds: bool = False
 ) -> Iterator[BatchResult]:
     """The lines of a file of answers or of errors."""
-    return folded_all(lines(chunks), Folder(target, embeds=embeds))
+    return read_rows(lines(chunks), ResultMaker(target, embeds=embeds))
