@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from llm_orchestrator.config import load
-from llm_orchestrator.dialects.batch import BatchRoom, Exchange, room
+from llm_orchestrator.dialects.batch import BatchDialect, Exchange, dialect
 from llm_orchestrator.pipeline.batches import LIMITS, Driver, read_output
 from llm_orchestrator.providers.resolve import Directory
 from llm_orchestrator.simulator import Simulator
@@ -90,7 +90,7 @@ class Account:
         found = usual if not model else self._model(name, model)
         self.target = Candidate(row, found)
         self.embeds = "embed" in found.id
-        self.room: BatchRoom = room(row)
+        self.dialect: BatchDialect = dialect(row)
         self._transport = DirectTransport()
         self._driver = Driver(self._transport, (0.0, 0.0))
         self._files = 0
@@ -113,7 +113,7 @@ class Account:
 
     def rows(self, items: Iterable[BatchItem], tag: str = "j1") -> BatchFile:
         """The rows on disk."""
-        lines = [self.room.line(item, self.target) + b"\n" for item in items]
+        lines = [self.dialect.line(item, self.target) + b"\n" for item in items]
         data = b"".join(lines)
         path = self.folder / f"{tag}.jsonl"
         path.write_bytes(data)
@@ -129,17 +129,17 @@ class Account:
     async def order(self, items: Iterable[BatchItem], tag: str = "j1") -> BatchOrder:
         """What is there before the batch is created: its rows are uploaded."""
         file = self.rows(items, tag)
-        file_id = await self.drive(self.room.upload(file, self.target))
+        file_id = await self.drive(self.dialect.upload(file, self.target))
         return BatchOrder(tag=tag, file=file, file_id=file_id)
 
     async def submit(self, items: Iterable[BatchItem], tag: str = "j1") -> BatchStatus:
         """A new batch."""
         order = await self.order(items, tag)
-        return await self.drive(self.room.create(order, self.target))
+        return await self.drive(self.dialect.create(order, self.target))
 
     async def poll(self, status: BatchStatus) -> BatchStatus:
         """The batch as it is now."""
-        return await self.drive(self.room.poll(status.id, self.target))
+        return await self.drive(self.dialect.poll(status.id, self.target))
 
     async def ended(self, status: BatchStatus, hours: float = 40) -> BatchStatus:
         """The batch when it is over; the clock is turned until then, for so many hours at most."""
@@ -156,14 +156,14 @@ class Account:
 
     async def results(self, status: BatchStatus) -> dict[str | None, BatchResult]:
         """What became of the rows, by id."""
-        outputs = await self.drive(self.room.results(status, self.target))
+        outputs = await self.drive(self.dialect.results(status, self.target))
         found = [one for output in outputs for one in self.read(output)]
         assert len({one.custom_id for one in found}) == len(found)
         return {one.custom_id: one for one in found}
 
     async def known(self, since: float, mark: str | None = None) -> list[BatchStatus]:
         """The batches of the account since then."""
-        return await self.drive(self.room.list_recent(self.target, since, mark))
+        return await self.drive(self.dialect.list_recent(self.target, since, mark))
 
     def bill(self, status: BatchStatus) -> dict[str, Any]:
         """What the simulator says of the batch."""

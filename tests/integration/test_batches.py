@@ -133,7 +133,7 @@ async def test_a_batch_is_found_by_its_mark(at: Open, name: str) -> None:
     assert wire is not None
     since = account.sim.advance(0) - 60
     orders = [await account.order(asks(2, 10 * n), f"j{n}") for n in range(5)]
-    made = [await account.drive(account.room.create(order, account.target)) for order in orders]
+    made = [await account.drive(account.dialect.create(order, account.target)) for order in orders]
     listed = await account.known(since)
     assert {one.id for one in listed} == {one.id for one in made}
     for order, status in zip(orders, made, strict=True):
@@ -152,7 +152,7 @@ async def test_lists_are_read_page_by_page(at: Open, name: str) -> None:
     order = await account.order(asks(1))
     made = [
         await account.drive(
-            account.room.create(msgspec.structs.replace(order, tag=f"p{n}"), account.target)
+            account.dialect.create(msgspec.structs.replace(order, tag=f"p{n}"), account.target)
         )
         for n in range(105)
     ]
@@ -169,7 +169,7 @@ async def test_a_list_in_another_order_is_read_to_its_end(at: Open, name: str) -
     async def make(tag: str) -> str:
         again = msgspec.structs.replace(order, tag=tag)
         account.sim.advance(1)
-        return (await account.drive(account.room.create(again, account.target))).id
+        return (await account.drive(account.dialect.create(again, account.target))).id
 
     for n in range(103):
         await make(f"old{n}")
@@ -188,9 +188,9 @@ async def test_what_was_answered_before_a_cancellation_is_read_and_paid(
     account.sim.advance(200)
     if name in ENDLESS:
         with pytest.raises(UnsupportedError, match="cancelling"):
-            await account.drive(account.room.cancel(status.id, account.target))
+            await account.drive(account.dialect.cancel(status.id, account.target))
         return
-    status = await account.drive(account.room.cancel(status.id, account.target))
+    status = await account.drive(account.dialect.cancel(status.id, account.target))
     assert not status.state.over or status.state is BatchState.CANCELLED
     account.sim.advance(60)
     status = await account.poll(status)
@@ -265,7 +265,7 @@ async def test_results_that_are_not_what_was_asked_for(at: Open, name: str, faul
     account = at(name)
     account.sim.add_fault(fault=fault, provider=name, share=0.5)
     status = await account.ended(await account.submit(asks(8)))
-    outputs = await account.drive(account.room.results(status, account.target))
+    outputs = await account.drive(account.dialect.results(status, account.target))
     found = [
         one.custom_id
         for output in outputs
@@ -294,7 +294,7 @@ async def test_garbage_among_the_results_is_counted(at: Open, name: str) -> None
     account = at(name)
     account.sim.add_fault(fault="garbage-results", provider=name, share=0.5)
     status = await account.ended(await account.submit(asks(8)))
-    outputs = await account.drive(account.room.results(status, account.target))
+    outputs = await account.drive(account.dialect.results(status, account.target))
     found = [one for output in outputs for one in account.read(output)]
     broken = [one for one in found if one.outcome != "succeeded"]
     assert broken
@@ -322,12 +322,12 @@ async def test_a_creation_whose_reply_is_lost_is_sent_once_and_found_again(
     account.sim.add_fault(fault=fault, provider=name, count=1)
     since = account.sim.advance(0) - 60
     with pytest.raises((APIConnectionError, ServerError)) as caught:
-        await account.drive(account.room.create(order, account.target))
+        await account.drive(account.dialect.create(order, account.target))
     assert perhaps_accepted(caught.value)
     assert account.sim.batches()["accepted"] == 1
     (found,) = await account.known(since, wire.mark(order))
     if wire.idempotent:
-        again = await account.drive(account.room.create(order, account.target))
+        again = await account.drive(account.dialect.create(order, account.target))
         assert again.id == found.id
     assert account.sim.batches()["accepted"] == 1
     assert len(await account.results(await account.ended(found))) == 3
@@ -342,7 +342,7 @@ async def test_everything_else_is_tried_again(at: Open, operation: str) -> None:
     status = await account.ended(status)
     assert len(await account.results(status)) == 3
     if operation == "cancel":
-        again = await account.drive(account.room.cancel(status.id, account.target))
+        again = await account.drive(account.dialect.cancel(status.id, account.target))
         assert again.state is BatchState.COMPLETED  # there is nothing left to cancel
     assert sum(entry["action"] == "server-error" for entry in account.sim.log()) == 1
 
@@ -353,7 +353,7 @@ async def test_too_much_that_waits_is_a_reason_to_try_later(at: Open, name: str)
     account.sim.set_batches(enqueued_tokens=50)
     order = await account.order(asks(20))
     try:
-        status = await account.drive(account.room.create(order, account.target))
+        status = await account.drive(account.dialect.create(order, account.target))
     except RateLimitError:
         return  # refused at once
     status = await account.ended(status)

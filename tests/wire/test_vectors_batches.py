@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from llm_orchestrator.dialects.batch import room, whole
+from llm_orchestrator.dialects.batch import dialect, whole
 from llm_orchestrator.types.batch import BatchItem, BatchRef, BatchState, BatchStatus, Texts
 from llm_orchestrator.types.http import HTTPReply
 from llm_orchestrator.types.model import Model
@@ -32,8 +32,8 @@ OPENAI_LIKE = ("openai", "groq", "perplexity")
 @pytest.mark.parametrize("sdk", ["openai", "groq"])
 def test_uploads_hold_the_lines_of_the_sdk(sdk: str, tmp_path: Path) -> None:
     target = target_of(sdk)
-    file = rows(tmp_path, room(target.provider).line(item(), target))
-    (call,) = first_calls(room(target.provider).upload(file, target))
+    file = rows(tmp_path, dialect(target.provider).line(item(), target))
+    (call,) = first_calls(dialect(target.provider).upload(file, target))
     assert differences(sdk, "batch_upload", call) == {}
 
 
@@ -41,7 +41,7 @@ def test_uploads_hold_the_lines_of_the_sdk(sdk: str, tmp_path: Path) -> None:
 def test_creations_of_openais_kind(sdk: str, tmp_path: Path) -> None:
     target = target_of(sdk)
     tag = "idem-1" if sdk == "perplexity" else TAG
-    (call,) = first_calls(room(target.provider).create(order(rows(tmp_path), tag=tag), target))
+    (call,) = first_calls(dialect(target.provider).create(order(rows(tmp_path), tag=tag), target))
     found = differences(sdk, "batch_create", call)
     # One tag of ours where the SDK was given two words.
     assert found == ({"body.metadata.llmo_job": ("j1", "idem-1")} if sdk == "perplexity" else {})
@@ -50,7 +50,7 @@ def test_creations_of_openais_kind(sdk: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("sdk", [*OPENAI_LIKE, "together"])
 def test_the_other_calls_of_openais_kind(sdk: str) -> None:
     provider = provider_of(sdk)
-    at, target = room(provider), target_of(sdk)
+    at, target = dialect(provider), target_of(sdk)
     (call,) = first_calls(at.poll("batch_cap", target))
     assert differences(sdk, "batch_get", call) == {}
     (call,) = first_calls(at.cancel("batch_cap", target))
@@ -66,15 +66,15 @@ def test_the_other_calls_of_openais_kind(sdk: str) -> None:
 def test_lists_of_openais_kind() -> None:
     first = HTTPReply(200, {}, b'{"data":[{"id":"batch_0","status":"x"}],"has_more":true}')
     target = whole(provider_of("openai"))
-    _, call = first_calls(room(target.provider).list_recent(target, 0), first)
+    _, call = first_calls(dialect(target.provider).list_recent(target, 0), first)
     assert differences("openai", "batch_list", call) == {}
     for sdk in ("groq", "together"):
         target = whole(provider_of(sdk))
-        (call,) = first_calls(room(target.provider).list_recent(target, 0))
+        (call,) = first_calls(dialect(target.provider).list_recent(target, 0))
         assert differences(sdk, "batch_list", call) == {}
     for sdk in ("perplexity", "openrouter"):
         target = whole(provider_of(sdk))
-        (call,) = first_calls(room(target.provider).list_recent(target, 0))
+        (call,) = first_calls(dialect(target.provider).list_recent(target, 0))
         path = ("path", RECORDED[sdk]["batch_list"][0]["path"])
         assert differences(sdk, "batch_list", call) == {
             path[0]: (path[1], path[1].replace("limit=10", "limit=100"))
@@ -86,10 +86,10 @@ def test_lists_of_openais_kind() -> None:
 
 def test_together_takes_a_file_in_three_legs(tmp_path: Path) -> None:
     target = target_of("together")
-    file = rows(tmp_path, room(target.provider).line(item(), target))
+    file = rows(tmp_path, dialect(target.provider).line(item(), target))
     there = {"Location": "http://h/object-store/put", "X-Together-File-Id": "file-cap"}
     legs = first_calls(
-        room(target.provider).upload(file, target),
+        dialect(target.provider).upload(file, target),
         HTTPReply(302, there, b""),
         HTTPReply(200, {}, b""),
     )
@@ -113,7 +113,7 @@ def test_together_takes_a_file_in_three_legs(tmp_path: Path) -> None:
 
 def test_together_has_no_place_for_a_tag(tmp_path: Path) -> None:
     target = target_of("together")
-    (call,) = first_calls(room(target.provider).create(order(rows(tmp_path)), target))
+    (call,) = first_calls(dialect(target.provider).create(order(rows(tmp_path)), target))
     assert differences("together", "batch_create", call) == {}
 
 
@@ -127,22 +127,22 @@ def test_anthropic_takes_all_rows_at_once(sdk: str, tmp_path: Path) -> None:
     target = Candidate(
         provider, Model(provider="anthropic", id="claude-x", abilities=frozenset(abilities))
     )
-    file = rows(tmp_path, room(provider).line(item(max_tokens=64), target))
-    (call,) = first_calls(room(provider).create(order(file), target))
+    file = rows(tmp_path, dialect(provider).line(item(max_tokens=64), target))
+    (call,) = first_calls(dialect(provider).create(order(file), target))
     assert keyed(differences(sdk, "batch_create", call)) == {}
     if "batch_get" in RECORDED[sdk]:
-        (call,) = first_calls(room(provider).poll("msgbatch_cap", target))
+        (call,) = first_calls(dialect(provider).poll("msgbatch_cap", target))
         assert keyed(differences(sdk, "batch_get", call)) == {}
-        (call,) = first_calls(room(provider).cancel("msgbatch_cap", target))
+        (call,) = first_calls(dialect(provider).cancel("msgbatch_cap", target))
         assert keyed(differences(sdk, "batch_cancel", call)) == {}
         first = {"id": "msgbatch_0", "processing_status": "ended", "request_counts": {}}
         page = HTTPReply(200, {}, json.dumps({"data": [first], "has_more": True}).encode())
-        _, call = first_calls(room(provider).list_recent(target, 0), page)
+        _, call = first_calls(dialect(provider).list_recent(target, 0), page)
         assert keyed(differences(sdk, "batch_list", call)) == {}
         ended = BatchStatus(
             id="x", state=BatchState.COMPLETED, results=(BatchRef("results", "msgbatch_cap"),)
         )
-        (call,) = first_calls(room(provider).results(ended, target))
+        (call,) = first_calls(dialect(provider).results(ended, target))
         assert keyed(differences(sdk, "batch_results", call, 1)) == {}
 
 
@@ -158,10 +158,10 @@ def keyed(found: dict[str, Any]) -> dict[str, Any]:
 
 def test_gemini_uploads_in_two_legs(tmp_path: Path) -> None:
     target = target_of("google_genai", "gemini-x")
-    line = room(target.provider).line(item(), target)
+    line = dialect(target.provider).line(item(), target)
     file = rows(tmp_path, line)
     there = HTTPReply(200, {"x-goog-upload-url": "http://h/upload/session?upload_id=1"}, b"{}")
-    start, rest = first_calls(room(target.provider).upload(file, target), there)
+    start, rest = first_calls(dialect(target.provider).upload(file, target), there)
     found = differences("google_genai", "batch_upload", start)
     assert found == {
         "body.file.display_name": ("b", "b.jsonl"),
@@ -180,7 +180,7 @@ def test_gemini_uploads_in_two_legs(tmp_path: Path) -> None:
 
 def test_the_other_calls_of_gemini(tmp_path: Path) -> None:
     target = target_of("google_genai", "gemini-x")
-    at = room(target.provider)
+    at = dialect(target.provider)
     file = rows(tmp_path)
     (call,) = first_calls(at.create(order(file, "files/cap", "llmo-j1"), target))
     assert differences("google_genai", "batch_file", call) == {}
@@ -201,7 +201,7 @@ def test_the_other_calls_of_gemini(tmp_path: Path) -> None:
 
 def test_gemini_embeds_in_batches(tmp_path: Path) -> None:
     target = target_of("google_genai", "gemini-embedding-001")
-    at = room(target.provider)
+    at = dialect(target.provider)
     line = json.loads(at.line(BatchItem("a-1", Texts(("a",))), target))
     recorded = RECORDED["google_genai"]["batch_embeddings"][0]
     requests = recorded["body"]["batch"]["inputConfig"]["requests"]["requests"]
@@ -216,7 +216,7 @@ def test_gemini_embeds_in_batches(tmp_path: Path) -> None:
 
 def test_mistral_uploads_and_creates(tmp_path: Path) -> None:
     target = target_of("mistralai", "mistral-x")
-    at = room(target.provider)
+    at = dialect(target.provider)
     file = rows(tmp_path, at.line(item(max_tokens=64), target))
     (call,) = first_calls(at.upload(file, target))
     found = differences("mistralai", "batch_upload", call)
@@ -230,7 +230,7 @@ def test_mistral_uploads_and_creates(tmp_path: Path) -> None:
 
 def test_the_other_calls_of_mistral() -> None:
     target = target_of("mistralai")
-    at = room(target.provider)
+    at = dialect(target.provider)
     (call,) = first_calls(at.poll("b1", target))
     assert differences("mistralai", "batch_get", call) == {}
     (call,) = first_calls(at.cancel("b1", target))
@@ -244,7 +244,7 @@ def test_the_other_calls_of_mistral() -> None:
 
 def test_openrouter_takes_all_rows_at_once(tmp_path: Path) -> None:
     target = target_of("openrouter", "vendor/x")
-    at = room(target.provider)
+    at = dialect(target.provider)
     file = rows(tmp_path, at.line(item(), target))
     (call,) = first_calls(at.create(order(file), target))
     assert differences("openrouter", "batch_create", call) == {}
@@ -257,7 +257,7 @@ def test_openrouter_takes_all_rows_at_once(tmp_path: Path) -> None:
 
 def test_the_calls_of_cohere(tmp_path: Path) -> None:
     target = target_of("cohere")
-    at = room(target.provider)
+    at = dialect(target.provider)
     file = rows(tmp_path, b'{"custom_id":"a-1","body":{}}', name="llmo-j1.jsonl")
     (call,) = first_calls(at.upload(file, target))
     place = "body.__multipart__.0.disposition"
@@ -277,7 +277,7 @@ def test_the_calls_of_cohere(tmp_path: Path) -> None:
 def test_the_calls_of_vertex(tmp_path: Path) -> None:
     place = {"project": "proj", "location": "us-central1", "bucket": "b"}
     target = target_of("vertex", "gemini-x", **place)
-    at = room(target.provider)
+    at = dialect(target.provider)
     (call,) = first_calls(at.create(order(rows(tmp_path), "gs://b/in.jsonl", "llmo-j1"), target))
     assert differences("vertex", "vertex_batch_create", call) == {
         "body.outputConfig.gcsDestination.outputUriPrefix": ("gs://b/out", "gs://b/llmo-j1")
@@ -297,7 +297,7 @@ def test_the_calls_of_bedrock(tmp_path: Path) -> None:
     target = target_of(
         "bedrock_boto3", "us.anthropic.claude-x-v1:0", region="us-east-1", bucket="b", role=role
     )
-    at = room(target.provider)
+    at = dialect(target.provider)
     (call,) = first_calls(at.create(order(rows(tmp_path), "s3://b/in.jsonl", "llmo-j1"), target))
     assert unsigned(differences("bedrock_boto3", "batch_create", call)) == {
         # One tag of ours where the SDK was given three words, and what the rows are.

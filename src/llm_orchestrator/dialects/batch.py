@@ -1,18 +1,19 @@
-r"""Batches without I/O: what every room for them offers, and the pieces that they are made of.
+r"""Batches without I/O: what every wire offers for them, and the pieces that they are made of.
 
-A room is a module with the functions of `BatchRoom`; `room` finds the one of a provider. All but
-``line`` and ``read_results`` are generators: they yield an `HTTPCall`, are sent the `HTTPReply`
-to it, and return what they are there for. `pipeline.batches` drives them:
+A batch dialect is a module with the functions of `BatchDialect`; `dialect` finds the one of a
+provider. All but ``line`` and ``read_results`` are generators: they yield an `HTTPCall`, are sent
+the `HTTPReply` to it, and return what they are there for. `pipeline.batches` drives them:
 
-    lines = [room.line(item, target) for item in items]     # each + b"\n" into one file
-    file_id = drive(room.upload(file, target))              # "" where nothing is uploaded
-    status = drive(room.create(order, target))              # the call that must not be repeated
-    status = drive(room.poll(status.id, target))            # until status.state.over
-    known = drive(room.list_recent(target, since, mark))    # after a reply that was lost
-    status = drive(room.cancel(status.id, target))          # then poll on: finished rows are paid
-    outputs = drive(room.results(status, target))           # in every state that is over
+    own = dialect(provider)
+    lines = [own.line(item, target) for item in items]      # each + b"\n" into one file
+    file_id = drive(own.upload(file, target))               # "" where nothing is uploaded
+    status = drive(own.create(order, target))               # the call that must not be repeated
+    status = drive(own.poll(status.id, target))             # until status.state.over
+    known = drive(own.list_recent(target, since, mark))     # after a reply that was lost
+    status = drive(own.cancel(status.id, target))           # then poll on: finished rows are paid
+    outputs = drive(own.results(status, target))            # in every state that is over
     for output in outputs:
-        for result in room.read_results(chunks, output.kind, target): ...
+        for result in own.read_results(chunks, output.kind, target): ...
 
 ``target`` is the provider with the model of the batch: a batch is asked of one model. Where no
 model is meant (poll, cancel, list), ``whole`` makes a target of the provider alone. Replies that
@@ -51,7 +52,7 @@ TAG_KEY = "llmo_job"
 MOST_PAGES = 1000
 """Of a list; more is one that goes in a circle."""
 
-_ROOMS: dict[BatchWireName, str] = {
+_MODULES: dict[BatchWireName, str] = {
     "openai": "openai.batch",
     "mistral": "openai.mistral_batch",
     "together": "openai.together_batch",
@@ -69,7 +70,7 @@ _OPEN = frozenset((408, 409, 425))
 _NOT_SENT = frozenset(("dns", "connect", "tls"))
 
 
-class BatchRoom(Protocol):
+class BatchDialect(Protocol):
     """How batches go over one wire. All functions map data to data."""
 
     def line(self, item: BatchItem, target: Candidate, notices: set[str] | None = None) -> bytes:
@@ -131,12 +132,12 @@ class BatchRoom(Protocol):
 
 
 @cache
-def _loaded(wire: BatchWireName) -> BatchRoom:
-    return cast("BatchRoom", import_module(f"{dialects.__name__}.{_ROOMS[wire]}"))
+def _loaded(wire: BatchWireName) -> BatchDialect:
+    return cast("BatchDialect", import_module(f"{dialects.__name__}.{_MODULES[wire]}"))
 
 
-def room(provider: Provider) -> BatchRoom:
-    """The room of the provider's batches; raises `UnsupportedError` when it has none."""
+def dialect(provider: Provider) -> BatchDialect:
+    """The dialect of the provider's batches; raises `UnsupportedError` when it has none."""
     wire = provider.batch
     if wire is None:
         raise unsupported("batches are not offered by this provider", whole(provider))

@@ -1,4 +1,4 @@
-"""What batch rooms read: states, times and counts, and the lines of results."""
+"""What the batch dialects read: states, times and counts, and the lines of results."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime

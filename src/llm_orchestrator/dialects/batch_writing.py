@@ -1,4 +1,4 @@
-"""What batch rooms write: rows, addresses, forms with files."""
+"""What the batch dialects write: rows, addresses, forms with files."""
 
 from collections.abc import Mapping
 from urllib.parse import quote

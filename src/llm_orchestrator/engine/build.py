@@ -1,4 +1,4 @@
-"""From a configuration to the rooms of an orchestrator, wired."""
+"""From a configuration to the `Runtime` of an orchestrator."""
 
 import logging
 from collections.abc import Mapping

@@ -111,7 +111,7 @@ class Candidates:
                 try:
                     found = self._at(row, name)
                 except OrchestratorError:
-                    continue  # a broken spare tyre must not stop the car
+                    continue  # one that may never be asked must not stop the call
                 out.setdefault(found.name, found)
         return list(out.values())
 
@@ -243,7 +243,7 @@ class Candidates:
             try:
                 out.append(self._at(row, row.default_model))
             except OrchestratorError:
-                continue  # a broken spare tyre must not stop the car
+                continue  # one that may never be asked must not stop the call
         return out[: fallback.max_retries]
 
 

@@ -67,7 +67,9 @@ def route(runtime: Runtime, request: Request, wanted: Wanted) -> Route:
     if name == "specified":
         first = runtime.candidates.of(wanted.provider, wanted.model)[:1]
         return Route(candidates=first, strategy=name, reason=f"{first[0].name} was asked for")
-    from llm_orchestrator.engine import strategies  # many rooms, for those who use one
+    from llm_orchestrator.engine import (
+        strategies,  # imports all strategies, which most calls need not
+    )
 
     made = strategies.find(runtime, name, wanted.options, wanted.lesson)
     capabilities = Capabilities.read(wanted.options.get("capability"))
@@ -98,7 +100,9 @@ def _check(options: RouteOptions) -> None:
     if (size := options.get("ensemble_size")) is not None:
         pools.check_size(size, 10**6)
     if (signal := options.get("confidence")) is not None:
-        from llm_orchestrator.engine import strategies  # many rooms, for those who use one
+        from llm_orchestrator.engine import (
+            strategies,  # imports all strategies, which most calls need not
+        )
 
         strategies.check_signal(signal)
 

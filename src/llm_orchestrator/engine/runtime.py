@@ -49,7 +49,7 @@ _STREAMS_END_S = 0.1
 
 
 class Runtime(msgspec.Struct, kw_only=True):
-    """The rooms, wired; made by the orchestrator."""
+    """The parts of one orchestrator, connected with each other; `engine.build` makes it."""
 
     config: Config
     directory: Directory

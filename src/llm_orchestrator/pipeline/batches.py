@@ -206,8 +206,8 @@ def read_output(
     usage; no error quotes a secret. Raises `StoreError` and, for an output that is of no known
     form at all, `BadReplyError`.
     """
-    room = batch.room(target.provider)
-    for result in room.read_results(_chunks(output), output.kind, target, embeds=embeds):
+    dialect = batch.dialect(target.provider)
+    for result in dialect.read_results(_chunks(output), output.kind, target, embeds=embeds):
         yield _checked(result, target)
 
 

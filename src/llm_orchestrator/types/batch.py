@@ -85,7 +85,7 @@ class BatchItem(msgspec.Struct, frozen=True):
 
 
 class BatchFile(msgspec.Struct, frozen=True, kw_only=True):
-    """The rows of a batch on disk: lines as a room wrote them, each with a line feed."""
+    """The rows of a batch on disk: lines as its dialect wrote them, each with a line feed."""
 
     path: str
     size: int

@@ -8,7 +8,7 @@ from openai import OpenAI
 
 from llm_orchestrator.bulk.answers import Verdict, decode_answer
 from llm_orchestrator.bulk.batches import collect
-from llm_orchestrator.dialects.batch import room
+from llm_orchestrator.dialects.batch import dialect
 from llm_orchestrator.simulator import Simulator
 from llm_orchestrator.store.bulk_rows import ItemState, Unit
 from llm_orchestrator.types.batch import Texts
@@ -203,7 +203,7 @@ async def test_a_file_that_is_gone_does_not_take_the_other_with_it(
     target = world.target("openai")
     batch_id = (await world.unit(unit.work_id)).batch_id or ""
     status = await world.batch_lane.context.drive(
-        room(target.provider).poll(batch_id, target), target
+        dialect(target.provider).poll(batch_id, target), target
     )
     (file,) = [ref.place for ref in status.results if ref.kind == kind]
     assert target.provider.key is not None

@@ -8,7 +8,7 @@ import pytest
 from llm_orchestrator.bulk.batches import submit
 from llm_orchestrator.bulk.batches.context import rows_of
 from llm_orchestrator.config.bulk import BulkSettings
-from llm_orchestrator.dialects.batch import Exchange, room
+from llm_orchestrator.dialects.batch import Exchange, dialect
 from llm_orchestrator.simulator import Simulator
 from llm_orchestrator.store.bulk_rows import ItemState, Unit
 from llm_orchestrator.types.batch import BatchOrder, BatchStatus
@@ -258,7 +258,7 @@ async def again(world: World, unit: Unit) -> tuple[Exchange[BatchStatus], Candid
     target = world.batch_lane.context.target(unit)
     file = await rows_of(world.batch_lane.context, unit)
     order = BatchOrder(tag=unit.tag, file=file, file_id=unit.file_id or "")
-    return room(target.provider).create(order, target), target
+    return dialect(target.provider).create(order, target), target
 
 
 # ------------------------------------------------------------------ without a tag

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_orchestrator.dialects.batch import room
+from llm_orchestrator.dialects.batch import dialect
 from llm_orchestrator.errors import BadReplyError, OrchestratorError
 from llm_orchestrator.providers.table import TABLE
 from llm_orchestrator.types.http import HTTPReply
@@ -86,7 +86,7 @@ def test_every_line_is_one_result(
 ) -> None:
     at = target(name)
     data = b"\n".join(given_lines)
-    found = list(room(at.provider).read_results(pieces(data, size), "lines", at, embeds=embeds))
+    found = list(dialect(at.provider).read_results(pieces(data, size), "lines", at, embeds=embeds))
     assert len(found) == len([line for line in given_lines if line.strip()])
     for one in found:
         assert (one.outcome == "succeeded") is (one.error is None)
@@ -100,14 +100,14 @@ def test_a_whole_text_is_read_or_named(name: str, value: Any) -> None:
     at = target(name)
     data = json.dumps({"results": value, "outputs": value, "metadata": value}).encode()
     with contextlib.suppress(BadReplyError):
-        list(room(at.provider).read_results([data], "inline", at))
+        list(dialect(at.provider).read_results([data], "inline", at))
 
 
 @pytest.mark.parametrize("name", sorted({*LINES, "openrouter", "cohere", "groq", "azure"}))
 @given(values)
 def test_a_reply_is_read_or_named(name: str, value: Any) -> None:
     at = target(name)
-    found = room(at.provider)
+    found = dialect(at.provider)
     place = {"bucket": "b", "role": "r"}
 
     at = Candidate(msgspec.structs.replace(at.provider, values=place), at.model)

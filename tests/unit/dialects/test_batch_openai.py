@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from llm_orchestrator import errors
-from llm_orchestrator.dialects.batch import perhaps_accepted, refusal, room, whole
+from llm_orchestrator.dialects.batch import dialect, perhaps_accepted, refusal, whole
 from llm_orchestrator.dialects.openai import batch
 from llm_orchestrator.providers.table import TABLE
 from llm_orchestrator.types.batch import BatchRef, BatchState
@@ -83,15 +83,15 @@ def test_what_no_batch_can_ask_for_is_refused() -> None:
     assert refusal(groq) is None
     assert refusal(groq, embeds=True)
     with pytest.raises(errors.UnsupportedError, match="cannot be asked in a batch"):
-        room(groq.provider).line(embed(), groq)
+        dialect(groq.provider).line(embed(), groq)
     sonar = Candidate(TABLE["perplexity"], Model(provider="perplexity", id="sonar"))
     with pytest.raises(errors.UnsupportedError, match="cannot be asked in a batch"):
-        room(sonar.provider).line(ask(), sonar)
+        dialect(sonar.provider).line(ask(), sonar)
     assert refusal(Candidate(TABLE["perplexity"], Model(provider="perplexity", id="openai/x"))) is (
         None
     )
     with pytest.raises(errors.UnsupportedError, match="batches are not offered"):
-        room(TABLE["ollama"])
+        dialect(TABLE["ollama"])
 
 
 def test_the_file_goes_up_from_the_disk() -> None:

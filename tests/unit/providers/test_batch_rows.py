@@ -5,7 +5,7 @@ from typing import Any, get_args
 import pytest
 
 from llm_orchestrator.config import load
-from llm_orchestrator.dialects.batch import BatchRoom, room
+from llm_orchestrator.dialects.batch import BatchDialect, dialect
 from llm_orchestrator.errors import ConfigError
 from llm_orchestrator.providers.batches import BATCHES
 from llm_orchestrator.providers.resolve import Directory
@@ -26,8 +26,8 @@ def test_a_row_with_batches_has_a_room_with_every_function(name: str) -> None:
     wire = TABLE[name].batch
     assert (wire is not None) is (name in BATCHES)
     if wire is not None:
-        found = room(TABLE[name])
-        wanted = {word for word in vars(BatchRoom) if not word.startswith("_")}
+        found = dialect(TABLE[name])
+        wanted = {word for word in vars(BatchDialect) if not word.startswith("_")}
         assert wanted == {word for word in wanted if callable(getattr(found, word, None))}
         assert wire.endpoints
         assert wire.windows == tuple(sorted(wire.windows))

@@ -198,7 +198,7 @@ async def strays(context: BatchContext, provider: str, since: float) -> list[Str
     target = batch.whole(row)
     store = context.store
     account, start = account_of(row), int((since - _KEPT_S) * 1e6)
-    listed = await context.drive(batch.room(row).list_recent(target, since), target)
+    listed = await context.drive(batch.dialect(row).list_recent(target, since), target)
     units = await store.do(store.units.of_provider, provider, account, start)
     found = judge(listed, units, target)
     if wire_of(target).tag == "none":

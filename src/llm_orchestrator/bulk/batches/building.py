@@ -130,7 +130,7 @@ class _File:
     def __init__(self, plan: Plan, unit: Unit | None = None) -> None:
         self._plan = plan
         self._wire = batch.wire_of(plan.target)
-        self._room = batch.room(plan.target.provider)
+        self._dialect = batch.dialect(plan.target.provider)
         self.work_id = new_work_id() if unit is None else unit.work_id
         self._prefix = prefix_of(self.work_id)
         self._path = plan.folder / f"{self.work_id}.jsonl"
@@ -153,7 +153,7 @@ class _File:
         if len(self.numbers) >= min(plan.most_items, limits.requests or plan.most_items):
             return False
         name = custom_id(self._prefix, number)
-        line = self._room.line(BatchItem(name, request), plan.target, self._notices) + b"\n"
+        line = self._dialect.line(BatchItem(name, request), plan.target, self._notices) + b"\n"
         texts = len(request.texts) if isinstance(request, Texts) else 0
         if not self._fits(limits, len(line), texts):
             if self.numbers:

@@ -30,11 +30,11 @@ async def fetch(
     context: BatchContext, unit: Unit, target: Candidate, folder: Path
 ) -> tuple[BatchStatus, list[BatchOutput], str | None]:
     """The batch, its results, and why some of them are gone; each file is lost for itself."""
-    room, name = batch.room(target.provider), unit.batch_id or ""
+    dialect, name = batch.dialect(target.provider), unit.batch_id or ""
     outputs: list[BatchOutput] = []
     gone: str | None = None
     try:
-        status = await context.drive(room.poll(name, target), target)
+        status = await context.drive(dialect.poll(name, target), target)
     except OrchestratorError as error:
         gone = given_up(context, unit, error)
         return BatchStatus(id=name, state=BatchState.FAILED), outputs, gone
@@ -46,7 +46,7 @@ async def fetch(
         await asyncio.to_thread(place.mkdir)
         one = msgspec.structs.replace(status, results=(ref,))
         try:
-            outputs += await context.drive(room.results(one, target), target, folder=place)
+            outputs += await context.drive(dialect.results(one, target), target, folder=place)
         except OrchestratorError as error:
             gone = given_up(context, unit, error)
     return status, outputs, gone
@@ -106,7 +106,7 @@ async def whose(
 ) -> Literal["ours", "foreign", "unknown"]:
     """Whether the rows of a batch that is over are the unit's."""
     async with own_folder(context, unit) as folder:
-        exchange = batch.room(target.provider).results(status, target)
+        exchange = batch.dialect(target.provider).results(status, target)
         outputs = await context.drive(exchange, target, folder=folder)
         return await asyncio.to_thread(_whose, unit, target, outputs)
 

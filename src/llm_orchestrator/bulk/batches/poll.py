@@ -63,7 +63,7 @@ async def _status(context: BatchContext, unit: Unit, target: Candidate) -> Batch
     if unit.cancel_at is not None and unit.proof != "match" and not asked:
         await submit.end(context, target, batch_id)
         crash_point("cancelled")
-    return await context.drive(batch.room(target.provider).poll(batch_id, target), target)
+    return await context.drive(batch.dialect(target.provider).poll(batch_id, target), target)
 
 
 def pause(context: BatchContext, unit: Unit) -> float:

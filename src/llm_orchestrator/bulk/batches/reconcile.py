@@ -48,7 +48,7 @@ async def _listed(context: BatchContext, unit: Unit, target: Candidate) -> list[
     if unit.send_no > 1:
         since = min(since, unit.created_at / 1e6)
     since -= context.settings.clock_skew
-    exchange = batch.room(target.provider).list_recent(target, since, mark_of(unit, target))
+    exchange = batch.dialect(target.provider).list_recent(target, since, mark_of(unit, target))
     past = past_of(unit)
     listed = await context.drive(exchange, target)
     # Pages shift while they are read, so one batch may stand on two of them.

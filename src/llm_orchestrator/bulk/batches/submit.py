@@ -66,7 +66,7 @@ async def _crowd(context: BatchContext, unit: Unit, target: Candidate) -> float 
 async def _upload(context: BatchContext, unit: Unit, target: Candidate) -> Unit | None:
     """The unit with the id of its file; ``None`` when another one has gone on with it."""
     file = await rows_of(context, unit)
-    file_id = await context.drive(batch.room(target.provider).upload(file, target), target)
+    file_id = await context.drive(batch.dialect(target.provider).upload(file, target), target)
     crash_point("uploaded")
     if not await context.store.do(context.store.units.uploaded, unit, file_id):
         return None
@@ -92,7 +92,7 @@ async def send(context: BatchContext, unit: Unit, target: Candidate) -> float | 
         return 0.0
     try:
         status = await context.create(
-            batch.room(target.provider).create(order_of(unit, file), target), target
+            batch.dialect(target.provider).create(order_of(unit, file), target), target
         )
     except OrchestratorError as error:
         if batch.perhaps_accepted(error):
@@ -123,7 +123,7 @@ async def _undo(context: BatchContext, unit: Unit, target: Candidate, batch_id: 
 async def end(context: BatchContext, target: Candidate, batch_id: str) -> bool:
     """Cancel a batch that is ours; False where its provider cannot."""
     try:
-        await context.drive(batch.room(target.provider).cancel(batch_id, target), target)
+        await context.drive(batch.dialect(target.provider).cancel(batch_id, target), target)
     except UnsupportedError:
         log.warning("%s: a batch cannot be cancelled here", target.provider.name)
         return False

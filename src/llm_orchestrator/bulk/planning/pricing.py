@@ -146,7 +146,7 @@ def _tops(
     if lane == "online" or batch.refusal(target) is not None:
         return size, bound(asked, size, target, "batch" if lane == "batch" else "standard")
     try:
-        line = batch.room(target.provider).line(BatchItem("a" * 12, asked), target)
+        line = batch.dialect(target.provider).line(BatchItem("a" * 12, asked), target)
     except InvalidRequestError:
         return size, bound(asked, size, target, "batch")
     return max(size, len(line)), most_in_batch(asked, max(size, len(line)), target)
@@ -205,7 +205,7 @@ def _refusal(task: Task, target: Candidate, lane: Lane, asked: Sequence[Asked]) 
 
 def _encoder(target: Candidate, lane: Lane) -> Callable[[Asked], object]:
     if lane == "batch":
-        line = batch.room(target.provider).line
+        line = batch.dialect(target.provider).line
         return lambda asked: line(BatchItem("a" * 12, asked), target)
     dialect = dialects.load(target.provider.dialect)
     return lambda asked: (
