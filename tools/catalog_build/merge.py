@@ -21,7 +21,6 @@ class Notes:
     """What a person should look at after a build."""
 
     disagree: list[str] = field(default_factory=list)
-    rounded: list[str] = field(default_factory=list)
 
 
 @dataclass

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from tools.catalog_build.community import Entry
 
@@ -55,11 +54,6 @@ def is_text(model_id: str) -> bool:
     """Whether an id looks like that of a chat or embedding model that can be asked for."""
     lowered = model_id.lower()
     return not _OTHER_KINDS.search(lowered) and not _NO_IDS.search(lowered)
-
-
-def has_token_price(rates: dict[str, Any]) -> bool:
-    """Whether tokens of the input have a rate."""
-    return "input" in rates
 
 
 def _gemini(name: str) -> bool:

@@ -80,11 +80,6 @@ providers:
 """
 
 
-def render_example() -> str:
-    """A commented configuration file that loads as it is."""
-    return _EXAMPLE
-
-
 def write_example(path: Path, *, overwrite: bool = False) -> None:
     """Writes the example to a new file; raises `ConfigError` when that cannot be done."""
     try:

@@ -60,10 +60,6 @@ class Expiring(Generic[T]):
         """It was refused: fetch anew for the next who asks."""
         self._held = None
 
-    def hurry(self) -> None:
-        """Renew it for the next who asks; it stays good until it expires."""
-        self._due = 0.0
-
     def after_fork(self) -> None:
         """In a child process there is no thread that fetches."""
         self._lock = threading.Lock()

@@ -18,7 +18,6 @@ TaskType: TypeAlias = Literal[
 ]  # fmt: skip
 LEVELS: tuple[Level, ...] = get_args(Level)
 """From the one that asks least to the one that asks most."""
-TASK_TYPES: tuple[TaskType, ...] = get_args(TaskType)
 
 _HALF = 100
 

@@ -33,17 +33,6 @@ def retire_dead(backend: Backend, now_us: int, control: BudgetControl | None = N
             control.note(entry)
 
 
-def init_store(url: str | None = None) -> Target:
-    """Make the store, or bring it up to date; raises what the database raises."""
-    target = parse_url(url)
-    backend = connect(target)
-    try:
-        backend.open()
-    finally:
-        backend.close()
-    return target
-
-
 def ddl(url_or_dialect: str | None = None) -> str:
     """The statements that make the schema, for ``sqlite``, ``postgres`` or a store's address."""
     name = url_or_dialect

@@ -6,9 +6,20 @@ from typing import Any
 
 import psycopg
 
+from llm_orchestrator.store.connect import connect
 from llm_orchestrator.store.rows import AttemptRow, CallRow, SettlementRow
+from llm_orchestrator.store.urls import parse_url
 
 NOW = 1_750_000_000_000_000  # 2025-06-15T15:06:40Z
+
+
+def open_store(url: str) -> None:
+    """Make the store, or bring it up to date."""
+    backend = connect(parse_url(url))
+    try:
+        backend.open()
+    finally:
+        backend.close()
 
 
 def attempt(key: str, **fields: Any) -> AttemptRow:

@@ -14,12 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from llm_orchestrator.store.connect import init_store
 from llm_orchestrator.store.ledger import Ledger
 from llm_orchestrator.store.reports import Reports
 from llm_orchestrator.store.sql_sqlite import HEAD
 from llm_orchestrator.store.writer import Committed
-from tests.integration.store.data import attempt, read, settlement, wait_for
+from tests.integration.store.data import attempt, open_store, read, settlement, wait_for
 
 ROOT = Path(__file__).parents[3]
 
@@ -116,7 +115,7 @@ def test_a_store_is_made_once_by_many(store_url: str) -> None:
 
     def make(_: int) -> None:
         barrier.wait()
-        init_store(store_url)
+        open_store(store_url)
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(make, range(8)))
@@ -169,7 +168,7 @@ asyncio.run(main())
 
 def test_a_flush_that_takes_too_long_says_no(tmp_path: Path) -> None:
     path = tmp_path / "ledger.db"
-    init_store(str(path))
+    open_store(str(path))
     ledger = Ledger(path)
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")

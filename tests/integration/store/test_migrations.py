@@ -7,12 +7,12 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from llm_orchestrator.store.connect import ddl, init_store
+from llm_orchestrator.store.connect import ddl
 from llm_orchestrator.store.ledger import Ledger
 from llm_orchestrator.store.migrate import upgrade_postgres, upgrade_sqlite
 from llm_orchestrator.store.sql_sqlite import HEAD
 from llm_orchestrator.store.writer import Committed
-from tests.integration.store.data import attempt, read
+from tests.integration.store.data import attempt, open_store, read
 
 COLUMNS = (
     "SELECT table_name, column_name, data_type, is_nullable, column_default, numeric_precision"
@@ -54,7 +54,7 @@ async def test_an_old_sqlite_file_is_upgraded_by_the_first_row(tmp_path: Path) -
     ledger = Ledger(old)
     assert await ledger.intent(attempt("1")) is Committed.YES
     await ledger.close()
-    init_store(str(new))
+    open_store(str(new))
     assert schema(old) == schema(new)
     assert read(str(old), "SELECT attempt_id FROM attempt_ledger ORDER BY 1") == [
         ("att_0",),
@@ -74,7 +74,7 @@ async def test_an_old_database_is_upgraded_by_the_first_row(postgres_url: str) -
     with psycopg.connect(postgres_url) as connection:
         connection.execute("DROP SCHEMA public CASCADE")
         connection.execute("CREATE SCHEMA public")
-    init_store(postgres_url)
+    open_store(postgres_url)
     assert [read(postgres_url, query) for query in (COLUMNS, INDEXES, VIEWS)] == upgraded
 
 
@@ -82,21 +82,21 @@ def test_the_printed_schema_makes_a_sqlite_store(tmp_path: Path) -> None:
     printed, made = tmp_path / "printed.db", tmp_path / "made.db"
     with closing(sqlite3.connect(printed)) as connection:
         connection.executescript(ddl("sqlite"))
-    init_store(str(made))
+    open_store(str(made))
     assert schema(printed) == schema(made)
-    init_store(str(printed))  # is taken for what it is
+    open_store(str(printed))  # is taken for what it is
 
 
 @pytest.mark.postgres
 def test_the_printed_schema_makes_a_postgres_store(postgres_url: str) -> None:
     with psycopg.connect(postgres_url) as connection:
         connection.execute(ddl(postgres_url).encode())
-    init_store(postgres_url)
+    open_store(postgres_url)
     assert read(postgres_url, "SELECT version_num FROM llmo_schema") == [(HEAD,)]
 
 
 def test_the_classic_names_are_there(store_url: str) -> None:
-    init_store(store_url)
+    open_store(store_url)
     for table, names in {
         "ai_audit_log": "event_id, event_type, timestamp, provider, model, tokens_in, tokens_out,"
         " cost_usd, latency_ms, routing_decision, fallback_used, request_body, response_body,"

@@ -7,10 +7,9 @@ import psycopg
 import pytest
 
 from llm_orchestrator.errors import StoreError
-from llm_orchestrator.store.connect import init_store
 from llm_orchestrator.store.models import ModelList, ModelLists
 from llm_orchestrator.types.model import Model
-from tests.integration.store.data import NOW, read
+from tests.integration.store.data import NOW, open_store, read
 
 DAY = 86_400 * 10**6
 MODELS = (
@@ -72,7 +71,7 @@ def test_reading_makes_no_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ['{"no": "list"}', '[{"id": 7}]'])
 def test_rows_that_are_not_ours(store_url: str, text: str) -> None:
-    init_store(store_url)
+    open_store(store_url)
     change(store_url, f"INSERT INTO discovered_models VALUES ('p', 'first', '{text}', 1)")
     with pytest.raises(StoreError, match=r"the model lists at .* cannot be read"):
         ModelLists(store_url).read({"p": "first"})

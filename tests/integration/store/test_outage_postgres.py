@@ -10,13 +10,12 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from llm_orchestrator.store.connect import init_store
 from llm_orchestrator.store.ledger import Ledger
 from llm_orchestrator.store.postgres import PostgresBackend
 from llm_orchestrator.store.rows import Group
 from llm_orchestrator.store.writer import Committed
 from llm_orchestrator.types.budget import Budget
-from tests.integration.store.data import attempt, read, wait_for
+from tests.integration.store.data import attempt, open_store, read, wait_for
 from tests.ports import quiet_port
 
 pytestmark = pytest.mark.postgres
@@ -173,7 +172,7 @@ async def test_a_locked_table(
 async def test_a_ledger_that_cannot_sign_on(
     postgres_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    init_store(postgres_url)
+    open_store(postgres_url)
     ledger = Ledger(postgres_url, busy_timeout_s=0.2)
     with psycopg.connect(postgres_url) as admin:
         admin.execute("LOCK TABLE executors IN ACCESS EXCLUSIVE MODE")

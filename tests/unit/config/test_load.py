@@ -10,7 +10,7 @@ import pytest
 from llm_orchestrator import dialects
 from llm_orchestrator.config import Config, load
 from llm_orchestrator.config.classic import CLASSIC_KEYS
-from llm_orchestrator.config.example import render_example, write_example
+from llm_orchestrator.config.example import write_example
 from llm_orchestrator.config.paths import cost_log, store_url
 from llm_orchestrator.config.rows import abilities, model_row
 from llm_orchestrator.errors import ConfigError
@@ -349,7 +349,8 @@ def test_classic_ability_words_mean_ours() -> None:
 def test_the_example_loads_as_it_is_and_with_every_default_written_out(
     tmp_path: Path, uncommented: bool
 ) -> None:
-    text = render_example()
+    write_example(tmp_path / "example.yaml")
+    text = (tmp_path / "example.yaml").read_text("utf-8")
     if uncommented:
         body = text.split("\n\n", 1)[1].replace("  # A server of your own", "  ## A server")
         text = "\n".join(

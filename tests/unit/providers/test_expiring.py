@@ -5,7 +5,10 @@ import threading
 from math import inf
 from time import time
 
+import pytest
+
 from llm_orchestrator.errors import AuthenticationError
+from llm_orchestrator.providers import expiring
 from llm_orchestrator.providers.expiring import Expiring
 
 
@@ -87,12 +90,12 @@ async def test_a_value_that_is_old_already_is_used_for_a_moment() -> None:
     assert [await kept.get(), await kept.get()] == ["v1", "v1"]
 
 
-async def test_the_old_value_serves_while_renewing_fails() -> None:
+async def test_the_old_value_serves_while_renewing_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     source = Source(expires_in=100)
     kept = Expiring(source.fetch, margin=500)
     assert await kept.get() == "v1"
     source.error = OSError("down")
-    kept.hurry()
+    monkeypatch.setattr(expiring, "time", lambda: time() + 50)
     assert await kept.get() == "v1"
     assert source.calls == 2
 

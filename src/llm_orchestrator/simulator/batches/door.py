@@ -20,7 +20,6 @@ from llm_orchestrator.simulator.refusal import Refusal
 from llm_orchestrator.simulator.world import World, account_of
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-OPERATIONS: Final = ("upload", "create", "poll", "list", "results", "cancel", "delete")
 _PART: Final = 1 << 18
 _WRONG: Final = b'{"error":{"message":"Something went wrong.","type":"server_error"}}\n'
 _PAGE: Final = b"<html><head><title>502 Bad Gateway</title></head></html>\n"
