@@ -5,6 +5,8 @@ import logging
 import threading
 import time
 from collections.abc import Coroutine
+from concurrent.futures import Future
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -66,8 +68,8 @@ class BackgroundRunner:
 
     def begin(self, run_id: str) -> None:
         """Go on with a run, unless that is done here already; returns at once."""
-        if not self._closed:
-            asyncio.run_coroutine_threadsafe(self._begin(run_id), self._started())
+        with suppress(ClosedError):
+            self._submit(self._begin(run_id))
 
     def rests(self, run_id: str) -> bool:
         """Whether a run that broke is to be left alone for a while."""
@@ -75,7 +77,11 @@ class BackgroundRunner:
 
     def call(self, work: Coroutine[Any, Any, T]) -> T:
         """What the coroutine returns; waits for it."""
-        return asyncio.run_coroutine_threadsafe(self._called(work), self._started()).result()
+        try:
+            return self._submit(self._called(work)).result()
+        except ClosedError:
+            work.close()
+            raise
 
     def close(self) -> None:
         """Stop at the next checkpoint, wait for that, and disconnect."""
@@ -88,9 +94,10 @@ class BackgroundRunner:
             thread.join()
             loop.close()
 
-    def _started(self) -> asyncio.AbstractEventLoop:
-        with self._lock:
+    def _submit(self, work: Coroutine[Any, Any, T]) -> Future[T]:
+        with self._lock:  # else the loop could end before it has the work
             if self._closed:
+                work.close()
                 raise ClosedError("the queue was closed")
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
@@ -98,7 +105,7 @@ class BackgroundRunner:
                     target=self._loop.run_forever, name="llmo-queue", daemon=True
                 )
                 self._thread.start()
-            return self._loop
+            return asyncio.run_coroutine_threadsafe(work, self._loop)
 
     # ---------------------------------------------------------------- on the loop
 
@@ -142,10 +149,11 @@ class BackgroundRunner:
             runner.stop()
             if self._busy:
                 await asyncio.wait(list(self._busy.values()))
-            called = {task for task in self._calls if not task.done()}
-            for task in called:
-                task.cancel()
-            await asyncio.gather(*called, return_exceptions=True)
+        called = {task for task in self._calls if not task.done()}
+        for task in called:
+            task.cancel()
+        await asyncio.gather(*called, return_exceptions=True)
+        if runner is not None:
             await runner.close()
         if self._runtime is not None:
             await self._runtime.close()

@@ -26,10 +26,11 @@ from tests.integration.bulk.world import sections
 from tests.long import on_both
 
 PROGRAM = """
-import json, sys
+import faulthandler, json, signal, sys
 from datetime import time
 from llm_orchestrator.bulk import BatchScheduler
 
+faulthandler.register(signal.SIGUSR1)
 config, clock, schedule = sys.argv[1:4]
 scheduler = BatchScheduler(schedule or None, 0.3, config=json.loads(config), clock=clock)
 print("ready", flush=True)
@@ -113,6 +114,16 @@ def states(batch: BatchProcessor) -> dict[str, int]:
     return found
 
 
+def ended(process: subprocess.Popen[str]) -> int:
+    """Its exit code; a process that does not end first says where its threads are."""
+    try:
+        return process.wait(60)
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGUSR1)
+        time.sleep(1)
+        raise
+
+
 def until(happened: Callable[[], object], seconds: float = 120.0) -> None:
     end = time.monotonic() + seconds
     while not happened():
@@ -143,7 +154,7 @@ def test_the_queue_is_run_at_night_and_once(
     assert sim.batches()["cost_pico"] > 0
     for process in (one, two):
         process.send_signal(signal.SIGTERM)
-    assert [process.wait(60) for process in (one, two)] == [0, 0]
+    assert [ended(process) for process in (one, two)] == [0, 0]
 
 
 def test_the_work_of_a_worker_that_died_is_taken_over(
@@ -213,7 +224,7 @@ def test_a_night_comes_once_when_clocks_change(
         assert 0 <= night.begun_at / 1e6 - begins.timestamp() < 3600, "nor an hour later"
         for process in workers:
             process.send_signal(signal.SIGTERM)
-        assert [process.wait(60) for process in workers] == [0, 0, 0]
+        assert [ended(process) for process in workers] == [0, 0, 0]
     assert states(batch) == {"completed": 6}
     assert len(batch.store.wait(batch.store.runs.listed, ())) == 2
 
@@ -245,7 +256,7 @@ def test_another_worker_goes_on_within_seconds(
     begun = time.monotonic()
     until(lambda: driver() not in {owner, None})
     took = time.monotonic() - begun
-    first.wait(60)
+    ended(first)
     print(f"after {how.name} another worker had the run in {took:.1f} s")  # noqa: T201 - the figure
     assert took < 30
     sim.world.clock.hasten(36_000)
@@ -290,7 +301,7 @@ def test_audits_are_made_once_for_all_workers_and_told(
     assert len([entry for entry in sim.log() if is_list(entry)]) == len(listed) + 1
     for process in workers:
         process.send_signal(signal.SIGTERM)
-    assert [process.wait(60) for process in workers] == [0, 0, 0]
+    assert [ended(process) for process in workers] == [0, 0, 0]
 
 
 @on_both("both")
@@ -308,7 +319,7 @@ def test_a_stop_does_not_wait_for_an_audit(
 
     until(owner)
     worker.send_signal(signal.SIGTERM)
-    assert worker.wait(60) == 0
+    assert ended(worker) == 0
     (audit,) = batch.store.wait(batch.store.upkeep.listed)
     assert (audit.owner, audit.done_at) == (None, None), "the next worker may do it at once"
 
@@ -325,7 +336,7 @@ def test_a_worker_stops_in_order(
     worker = work("now", schedule="02:00")
     until(lambda: "queued" not in states(batch))
     worker.send_signal(signal.SIGTERM)
-    assert worker.wait(60) == 0
+    assert ended(worker) == 0
     assert worker.stdout is not None
     assert worker.stdout.read().endswith("stopped\n")
     runs = batch.store.wait(batch.store.runs.listed, ())
@@ -364,13 +375,13 @@ def test_what_real_runs_give_reason_to_is_told_once_also_after_a_restart(
         sim.reset()  # its provider answers again: the batch has failed
         until(lambda: told()["LLM High Failure Rate"])
         first.send_signal(signal.SIGTERM)
-        assert first.wait(60) == 0
+        assert ended(first) == 0
         fill(batch, 10_001)
         later = dt.datetime.fromtimestamp(sim.advance(0) + 20 * 3600, dt.UTC)
         second = work(schedule=later.strftime("%H:%M"))
         until(lambda: told()["LLM Large Queue"])
         second.send_signal(signal.SIGTERM)
-        assert second.wait(60) == 0
+        assert ended(second) == 0
     assert told() == {
         "LLM budget: 1 % spent": 1,
         "LLM Cost Savings Milestone": 2,

@@ -27,7 +27,7 @@ from llm_orchestrator.bulk.queue.upkeep import upkeep
 from llm_orchestrator.config.schema import Config
 from llm_orchestrator.durable.engine import Durable
 from llm_orchestrator.engine.notify import Notifier
-from llm_orchestrator.errors import OrchestratorError
+from llm_orchestrator.errors import ClosedError, OrchestratorError
 from llm_orchestrator.store.bulk import BulkStore
 from llm_orchestrator.store.bulk_jobs import MARK
 from llm_orchestrator.store.bulk_rows import RunRow, RunState
@@ -178,7 +178,7 @@ class Worker:
     def _on_upkeep(self, _key: str) -> None:
         if not self._over.is_set():
             runner, every = self.background.runner, self._config.bulk.audit_interval
-            with suppress(CancelledError):  # it stops, and others go on
+            with suppress(CancelledError, ClosedError):  # it stops, and others go on
                 self.background.call(upkeep(runner.batch_lane, self.owner, every))
 
     def _most(self, run: RunRow) -> int:
