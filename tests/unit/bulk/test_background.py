@@ -56,7 +56,7 @@ def test_what_is_under_way_is_cancelled() -> None:
 
     thread = threading.Thread(target=ask, daemon=True)
     thread.start()
-    while not background._calls:  # noqa: SLF001 - it is under way
+    while not background._calls:  # until it is under way
         pass
     background.close()
     thread.join(20)
