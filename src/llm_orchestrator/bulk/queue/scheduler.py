@@ -2,9 +2,9 @@
 
 import datetime as dt
 import signal
-import threading
 from collections.abc import Mapping
 from pathlib import Path
+from queue import SimpleQueue
 from types import FrameType, TracebackType
 from typing import Any, Self
 from zoneinfo import ZoneInfo
@@ -68,7 +68,8 @@ class BatchScheduler:
         self.store = BulkStore(store_url(self.config))
         self._owner = f"night_{new_work_id()}"
         self._worker: Worker | None = None
-        self._over = threading.Event()
+        # Not an Event: a signal may come while the main thread holds its lock.
+        self._ends: SimpleQueue[None] = SimpleQueue()
 
     # ---------------------------------------------------------------- nights
 
@@ -121,7 +122,7 @@ class BatchScheduler:
 
     def stop(self) -> None:
         """Stop: what is under way ends at its next checkpoint, and others go on with it."""
-        self._over.set()
+        self._ends.put(None)
         worker, self._worker = self._worker, None
         if worker is not None:
             worker.stop()
@@ -131,15 +132,14 @@ class BatchScheduler:
         """Work until the process gets SIGTERM or SIGINT, and stop in order. In the main thread."""
 
         def asked(_number: int, _frame: FrameType | None) -> None:
-            self._over.set()
+            self._ends.put(None)
 
         old = {one: signal.signal(one, asked) for one in (signal.SIGTERM, signal.SIGINT)}
         try:
             self.start()
             if run_now:
                 self.run_now()
-            while not self._over.wait(3600.0):
-                pass
+            self._ends.get()
         finally:
             self.stop()
             for number, handler in old.items():
