@@ -26,7 +26,7 @@ from llm_orchestrator.simulator.gemini.files import GeminiFiles
 from llm_orchestrator.simulator.gemini.predictions import PredictionJobs
 from llm_orchestrator.simulator.gemini.routes import PROJECT, VERSIONS
 from llm_orchestrator.simulator.gemini.storage import Storage
-from llm_orchestrator.simulator.openai.batch_lane import OpenAILane
+from llm_orchestrator.simulator.openai.batch_format import OpenAIFormat
 from llm_orchestrator.simulator.openai.batches import FileBatches
 from llm_orchestrator.simulator.openai.chat import Chat
 from llm_orchestrator.simulator.world import World
@@ -37,7 +37,7 @@ _BETA = "{version:v1alpha|v1beta}"  # of the Gemini API where v1 is OpenAI's
 def batch_routes(world: World) -> Iterator[web.RouteDef]:
     """Everything about files and batches; to be added before what has wider patterns."""
     yield from BatchControl(world).routes()
-    openai, anthropic = FileBatches(world, Chat(), OpenAILane()), AnthropicBatches(world)
+    openai, anthropic = FileBatches(world, Chat(), OpenAIFormat()), AnthropicBatches(world)
     for prefix in ("/openai/v1", "/v1"):
         yield from openai.routes(prefix)
     for prefix in ("/anthropic/v1", "/v1"):

@@ -13,10 +13,16 @@ from aiohttp import web
 from llm_orchestrator.simulator.anthropic.errors import invalid
 from llm_orchestrator.simulator.anthropic.messages import Messages
 from llm_orchestrator.simulator.batches.batch import Batch
-from llm_orchestrator.simulator.batches.desk import Desk, counts, cursor
-from llm_orchestrator.simulator.batches.door import Call, send_file
+from llm_orchestrator.simulator.batches.endpoints import BatchEndpoints, counts, cursor
 from llm_orchestrator.simulator.batches.files import DAY
-from llm_orchestrator.simulator.batches.lane import Answered, Entry, Item, Lane, ProblemError
+from llm_orchestrator.simulator.batches.format import (
+    Answered,
+    BatchFormat,
+    Entry,
+    Item,
+    ProblemError,
+)
+from llm_orchestrator.simulator.batches.handlers import Call, send_file
 from llm_orchestrator.simulator.batches.timeline import ENDED
 from llm_orchestrator.simulator.clock import rfc3339
 from llm_orchestrator.simulator.refusal import Refusal
@@ -46,7 +52,7 @@ _model = msgspec.json.Decoder(_Model).decode
 
 
 @dataclass(frozen=True)
-class AnthropicLane(Lane):
+class AnthropicFormat(BatchFormat):
     """Each item is checked by itself, when its turn comes."""
 
     provider: str = "anthropic"
@@ -80,24 +86,24 @@ class AnthropicLane(Lane):
         return msgspec.json.encode({"custom_id": item.entry.key, "result": {"type": kind}})
 
 
-class AnthropicBatches(Desk):
+class AnthropicBatches(BatchEndpoints):
     """Handlers for one world."""
 
     def __init__(self, world: World) -> None:
         self._wire = Messages()
-        super().__init__(world, self._wire, AnthropicLane())
+        super().__init__(world, self._wire, AnthropicFormat())
 
     def routes(self, prefix: str) -> list[web.RouteDef]:
         """All paths under a prefix such as /anthropic/v1."""
-        door, every = self.door, f"{prefix}/messages/batches"
+        handler, every = self.handler, f"{prefix}/messages/batches"
         one = f"{every}/{{batch}}"
         return [
-            web.post(every, door("create", self.create)),
-            web.get(every, door("list", self.batches)),
-            web.get(one, door("poll", self.batch)),
-            web.delete(one, door("delete", self.delete)),
-            web.post(f"{one}/cancel", door("cancel", self.cancel)),
-            web.get(f"{one}/results", door("results", self.results)),
+            web.post(every, handler("create", self.create)),
+            web.get(every, handler("list", self.batches)),
+            web.get(one, handler("poll", self.batch)),
+            web.delete(one, handler("delete", self.delete)),
+            web.post(f"{one}/cancel", handler("cancel", self.cancel)),
+            web.get(f"{one}/results", handler("results", self.results)),
         ]
 
     async def create(self, call: Call) -> Any:

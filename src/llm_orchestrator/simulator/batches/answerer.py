@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from llm_orchestrator.simulator import faults
-from llm_orchestrator.simulator.batches.lane import Answered, Item
+from llm_orchestrator.simulator.batches.format import Answered, Item
 from llm_orchestrator.simulator.body import encode
 from llm_orchestrator.simulator.clock import rfc3339
 from llm_orchestrator.simulator.compose import compose
@@ -44,7 +44,7 @@ class Answerer:
     def __init__(self, world: World, batch: Batch) -> None:
         self._world = world
         self._batch = batch
-        self._wire = batch.lane.wire(batch)
+        self._wire = batch.format.wire(batch)
         self._day = rfc3339(batch.timeline.created)[:10]
         self._light: dict[object, Answered] = {}
 
@@ -52,7 +52,7 @@ class Answerer:
         """The answer to an item, or its refusal."""
         batch = self._batch
         if struck := self._struck(item.number):
-            return self._refused(batch.lane.struck(struck), f"req_{batch.id[-12:]}{item.number}")
+            return self._refused(batch.format.struck(struck), f"req_{batch.id[-12:]}{item.number}")
         if not batch.settings.light:
             return self._answer(item)
         try:
@@ -85,7 +85,7 @@ class Answerer:
 
     def _given(self, item: Item, number: int, request_id: str) -> Answered:
         batch, wire = self._batch, self._wire
-        body = batch.lane.request(_object(item.entry.body), item)
+        body = batch.format.request(_object(item.entry.body), item)
         name, fault = body.get("model"), None
         if isinstance(name, str):
             try:

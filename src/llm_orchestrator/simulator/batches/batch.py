@@ -13,11 +13,11 @@ import msgspec
 from llm_orchestrator.simulator.batches.answerer import Answerer
 from llm_orchestrator.simulator.batches.feed import Numbered, feed
 from llm_orchestrator.simulator.batches.files import StoredFile, lines_of
-from llm_orchestrator.simulator.batches.lane import (
+from llm_orchestrator.simulator.batches.format import (
     Answered,
+    BatchFormat,
     Entry,
     Item,
-    Lane,
     Problem,
     ProblemError,
 )
@@ -49,7 +49,7 @@ class Batch:
     id: str
     provider: str
     account: str
-    lane: Lane
+    format: BatchFormat
     endpoint: str
     model: str
     inputs: list[Path]
@@ -99,7 +99,7 @@ class Batch:
     def done(self, now: float) -> int:
         """How many items are finished by then, whether they have been worked on or not."""
         moment, ending = self.stop
-        if ending == "failed" or (ending != "completed" and not self.lane.partial):
+        if ending == "failed" or (ending != "completed" and not self.format.partial):
             return 0
         count = self.timeline.done(min(now, moment))
         if self.fault and self.fault.name == "batch-expired":
@@ -195,13 +195,13 @@ class Batch:
         inputs = 0
         for number, raw in enumerate(lines_of(self.inputs)):
             try:
-                entry = self.lane.entry(raw, self)
+                entry = self.format.entry(raw, self)
                 self._check(entry, seen)
             except ProblemError as problem:
-                if self.lane.fails_whole and len(self.problems) < _PROBLEMS:
+                if self.format.fails_whole and len(self.problems) < _PROBLEMS:
                     self.problems.append(problem.at(number + 1))
             else:
-                inputs += self.lane.inputs(entry, self)
+                inputs += self.format.inputs(entry, self)
                 body = _hash(entry.body)
                 self.work = (self.work + body) % (1 << 64)
                 self.digest = (self.digest + _hash(entry.key.encode() + entry.body)) % (1 << 64)
@@ -209,30 +209,30 @@ class Batch:
                 yield
         if not self.total and "wrong" not in self.facts:
             self.problems.append(Problem("empty_file", "The input is empty."))
-        if inputs > self.lane.most_inputs:
-            message = f"The batch has {inputs} inputs; the limit is {self.lane.most_inputs}."
+        if inputs > self.format.most_inputs:
+            message = f"The batch has {inputs} inputs; the limit is {self.format.most_inputs}."
             self.problems.append(Problem("too_many_inputs", message))
         if self.fault and self.fault.name == "batch-failed":
             self.problems.append(Problem("internal_error", "The batch could not be processed."))
 
     def _check(self, entry: Entry, seen: set[int]) -> None:
-        if len(entry.key) > self.lane.longest_key:
+        if len(entry.key) > self.format.longest_key:
             raise ProblemError(
                 "invalid_custom_id",
-                f"The custom_id must have at most {self.lane.longest_key} characters.",
+                f"The custom_id must have at most {self.format.longest_key} characters.",
                 "custom_id",
             )
         if self._refused(entry):
             message = "Invalid value in the body of this line."
             raise ProblemError("invalid_request", message, "body.messages")
-        if self.lane.one_model and entry.model != self.model:
+        if self.format.one_model and entry.model != self.model:
             raise ProblemError(
                 "mismatched_model",
                 f"All requests of a batch must be for one model; found '{entry.model}' beside "
                 f"'{self.model}'.",
                 "body.model",
             )
-        if not self.lane.unique:
+        if not self.format.unique:
             return
         key = _hash(entry.key.encode())
         if key in seen:
@@ -263,20 +263,20 @@ class Batch:
             self._answer(answerer, *item)
 
     def _feed(self, skip: int = 0) -> Iterator[Numbered]:
-        shuffled = self.settings.shuffled and not self.lane.in_order
+        shuffled = self.settings.shuffled and not self.format.in_order
         return feed(self.inputs, self.id, shuffled=shuffled, skip=skip)
 
     def _answer(self, answerer: Answerer, number: int, raw: bytes) -> None:
         try:
-            item = Item(self, self.lane.entry(raw, self), number)
+            item = Item(self, self.format.entry(raw, self), number)
             answered = answerer.answer(item)
         except ProblemError as problem:
             item, answered = Item(self, Entry("", raw), number), _unreadable(problem)
         kind = GOOD if answered.good else BAD
-        line = self.lane.line(item, answered) + b"\n"
+        line = self.format.line(item, answered) + b"\n"
         if self.fault and self.hit(number):
             kind, line = self._spoil(kind, line, item, answered)
-        lines = [line, b""] if self.lane.one_file or kind != BAD else [b"", line]
+        lines = [line, b""] if self.format.one_file or kind != BAD else [b"", line]
         self.results.add(item.entry.key, _hash(item.entry.body), kind, answered, lines)
 
     def _spoil(self, kind: int, line: bytes, item: Item, answered: Answered) -> tuple[int, bytes]:
@@ -294,7 +294,7 @@ class Batch:
             key, name = item.entry.key, f"nobody{item.number}"
             body = item.entry.body.replace(f'"{key}"'.encode(), f'"{name}"'.encode())
             stranger = replace(item, entry=replace(item.entry, key=name, body=body))
-            return kind, line + self.lane.line(stranger, answered) + b"\n"
+            return kind, line + self.format.line(stranger, answered) + b"\n"
         return kind, line
 
     def _close(self) -> Iterator[None]:
@@ -306,12 +306,12 @@ class Batch:
         if ending in {"expired", "cancelled"}:
             for step, (number, raw) in enumerate(self._feed(count)):
                 try:
-                    entry = self.lane.entry(raw, self)
+                    entry = self.format.entry(raw, self)
                 except ProblemError:
                     continue
-                line = self.lane.left(Item(self, entry, number), ending)
+                line = self.format.left(Item(self, entry, number), ending)
                 if line is not None:
-                    self.results.left(line + b"\n", error=not self.lane.one_file)
+                    self.results.left(line + b"\n", error=not self.format.one_file)
                 if step % _SCANNED == 0:
                     yield
         self.results.close()

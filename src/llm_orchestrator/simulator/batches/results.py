@@ -12,7 +12,7 @@ from typing import BinaryIO, Final
 import msgspec
 
 from llm_orchestrator.simulator.batches.files import Spool
-from llm_orchestrator.simulator.batches.lane import Answered
+from llm_orchestrator.simulator.batches.format import Answered
 from llm_orchestrator.simulator.models import Model
 from llm_orchestrator.simulator.prices import Usage
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from llm_orchestrator.simulator.batches.batch import Batch
 from llm_orchestrator.simulator.batches.files import Files, Received, Spool
-from llm_orchestrator.simulator.batches.lane import Lane, Problem
+from llm_orchestrator.simulator.batches.format import BatchFormat, Problem
 from llm_orchestrator.simulator.batches.results import Results
 from llm_orchestrator.simulator.batches.settings import BatchBook
 from llm_orchestrator.simulator.batches.timeline import plan
@@ -69,7 +69,7 @@ class Batches:
         *,
         id: str,
         account: str,
-        lane: Lane,
+        format: BatchFormat,
         endpoint: str,
         model: str,
         inputs: list[Received],
@@ -85,20 +85,20 @@ class Batches:
 
         `settled` is called once its results are final.
         """
-        world, settings = self._world, self.book.of(lane.provider)
+        world, settings = self._world, self.book.of(format.provider)
         now, total = world.clock.virtual(), sum(received.lines for received in inputs)
         timeline = plan(
             settings,
             total,
             now,
-            lane.window if window is None else window,
+            format.window if window is None else window,
             Draw(world.seed, "plan", id),
         )
         batch = Batch(
             id=id,
-            provider=lane.provider,
+            provider=format.provider,
             account=account,
-            lane=lane,
+            format=format,
             endpoint=endpoint,
             model=model,
             inputs=[received.path for received in inputs],
@@ -113,9 +113,9 @@ class Batches:
             fault=fault,
             settled=settled,
         )
-        self._batches[(lane.provider, id)] = batch
+        self._batches[(format.provider, id)] = batch
         if token:
-            self._tokens[(lane.provider, account, token)] = id
+            self._tokens[(format.provider, account, token)] = id
         world.bill.add(batch)
         self._work[id] = batch.steps(world)
         self._start(batch)
@@ -144,7 +144,7 @@ class Batches:
         """What is wrong with a batch as a whole, and beside others."""
         if wrong := batch.facts.get("wrong"):
             return [Problem("invalid_input", wrong)]
-        most = batch.settings.requests or batch.lane.most_requests
+        most = batch.settings.requests or batch.format.most_requests
         if batch.total > most:
             message = f"The batch has {batch.total} requests; it may have at most {most}."
             return [Problem("too_many_tasks", message)]
@@ -235,7 +235,7 @@ class Batches:
 
     def _read(self, batch: Batch) -> None:
         if not batch.finished:
-            if not batch.lane.partial:
+            if not batch.format.partial:
                 return  # it may yet come to nothing
             done = batch.done(self._world.clock.virtual())
             batch.results.advance(min(done, batch.results.written))

@@ -15,13 +15,13 @@ from aiohttp import web
 from llm_orchestrator.simulator import paging
 from llm_orchestrator.simulator.batches.batch import Batch
 from llm_orchestrator.simulator.batches.buckets import Buckets, Stored, split
-from llm_orchestrator.simulator.batches.desk import Desk, counts
-from llm_orchestrator.simulator.batches.door import Call
+from llm_orchestrator.simulator.batches.endpoints import BatchEndpoints, counts
 from llm_orchestrator.simulator.batches.files import Received
+from llm_orchestrator.simulator.batches.handlers import Call
 from llm_orchestrator.simulator.batches.timeline import ENDED
 from llm_orchestrator.simulator.bedrock.converse import Converse
 from llm_orchestrator.simulator.bedrock.errors import constraint, invalid
-from llm_orchestrator.simulator.bedrock.job_lane import BedrockLane, region
+from llm_orchestrator.simulator.bedrock.job_format import BedrockFormat, region
 from llm_orchestrator.simulator.bedrock.service import find, named
 from llm_orchestrator.simulator.body import json_body
 from llm_orchestrator.simulator.clock import rfc3339
@@ -45,21 +45,21 @@ _STATES: Final = {
 }
 
 
-class BedrockJobs(Desk):
+class BedrockJobs(BatchEndpoints):
     """Handlers for one world."""
 
     def __init__(self, world: World, buckets: Buckets) -> None:
-        super().__init__(world, Converse(), BedrockLane())
+        super().__init__(world, Converse(), BedrockFormat())
         self._buckets = buckets
 
     def routes(self, prefix: str) -> list[web.RouteDef]:
         """All paths under a prefix such as /bedrock."""
-        door, job = self.door, f"{prefix}/model-invocation-job"
+        handler, job = self.handler, f"{prefix}/model-invocation-job"
         return [
-            web.post(job, door("create", self.create)),
-            web.get(f"{prefix}/model-invocation-jobs", door("list", self.batches)),
-            web.get(f"{job}/{{batch:[^/]+}}", door("poll", self.batch)),
-            web.post(f"{job}/{{batch:[^/]+}}/stop", door("cancel", self.cancel)),
+            web.post(job, handler("create", self.create)),
+            web.get(f"{prefix}/model-invocation-jobs", handler("list", self.batches)),
+            web.get(f"{job}/{{batch:[^/]+}}", handler("poll", self.batch)),
+            web.post(f"{job}/{{batch:[^/]+}}/stop", handler("cancel", self.cancel)),
         ]
 
     async def create(self, call: Call) -> Any:
@@ -97,7 +97,7 @@ class BedrockJobs(Desk):
         return self.world.batches.accept(
             id=number,
             account=call.account,
-            lane=BedrockLane(converse=kind == "Converse"),
+            format=BedrockFormat(converse=kind == "Converse"),
             endpoint=kind,
             model=model.id,
             inputs=inputs,

@@ -15,8 +15,8 @@ from aiohttp import web
 
 from llm_orchestrator.simulator import paging
 from llm_orchestrator.simulator.batches.buckets import Buckets, Stored
-from llm_orchestrator.simulator.batches.door import Call, send_file
 from llm_orchestrator.simulator.batches.files import Writer
+from llm_orchestrator.simulator.batches.handlers import Call, send_file
 from llm_orchestrator.simulator.bedrock import sigv4
 from llm_orchestrator.simulator.clock import rfc3339
 from llm_orchestrator.simulator.refusal import Refusal

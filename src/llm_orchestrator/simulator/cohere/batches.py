@@ -13,8 +13,7 @@ from aiohttp import web
 
 from llm_orchestrator.simulator import paging
 from llm_orchestrator.simulator.batches.batch import Batch
-from llm_orchestrator.simulator.batches.desk import Desk, counts
-from llm_orchestrator.simulator.batches.door import Call, send_file
+from llm_orchestrator.simulator.batches.endpoints import BatchEndpoints, counts
 from llm_orchestrator.simulator.batches.files import (
     DAY,
     Received,
@@ -22,12 +21,13 @@ from llm_orchestrator.simulator.batches.files import (
     lines_of,
     receive_form,
 )
-from llm_orchestrator.simulator.batches.lane import ProblemError
+from llm_orchestrator.simulator.batches.format import ProblemError
+from llm_orchestrator.simulator.batches.handlers import Call, send_file
 from llm_orchestrator.simulator.batches.timeline import ENDED
 from llm_orchestrator.simulator.body import json_body
 from llm_orchestrator.simulator.clock import rfc3339
 from llm_orchestrator.simulator.cohere import avro
-from llm_orchestrator.simulator.cohere.batch_lane import CHAT, EMBED, SCHEMAS, CohereLane
+from llm_orchestrator.simulator.cohere.batch_format import CHAT, EMBED, SCHEMAS, CohereFormat
 from llm_orchestrator.simulator.cohere.chat import Chat
 from llm_orchestrator.simulator.cohere.errors import invalid
 from llm_orchestrator.simulator.openai.batch_checks import spent
@@ -47,26 +47,26 @@ _STATES: Final = {
 }
 
 
-class CohereBatches(Desk):
+class CohereBatches(BatchEndpoints):
     """Handlers for one world."""
 
     def __init__(self, world: World) -> None:
-        super().__init__(world, Chat(), CohereLane())
+        super().__init__(world, Chat(), CohereFormat())
 
     def routes(self, prefix: str) -> list[web.RouteDef]:
         """All paths under a prefix such as /cohere."""
-        door, sets, jobs = self.door, f"{prefix}/v1/datasets", f"{prefix}/v2/batches"
+        handler, sets, jobs = self.handler, f"{prefix}/v1/datasets", f"{prefix}/v2/batches"
         return [
-            web.post(sets, door("upload", self.upload)),
-            web.get(sets, door("list", self.datasets)),
-            web.get(f"{sets}/usage", door("poll", self.usage)),
-            web.get(f"{sets}/{{file}}", door("poll", self.dataset)),
-            web.delete(f"{sets}/{{file}}", door("delete", self.remove)),
+            web.post(sets, handler("upload", self.upload)),
+            web.get(sets, handler("list", self.datasets)),
+            web.get(f"{sets}/usage", handler("poll", self.usage)),
+            web.get(f"{sets}/{{file}}", handler("poll", self.dataset)),
+            web.delete(f"{sets}/{{file}}", handler("delete", self.remove)),
             web.get(f"{prefix}/dataset-parts/{{part}}", self.part),
-            web.post(jobs, door("create", self.create)),
-            web.get(jobs, door("list", self.batches)),
-            web.post(f"{jobs}/{{batch:[^/:]+}}:cancel", door("cancel", self.cancel)),
-            web.get(f"{jobs}/{{batch:[^/:]+}}", door("poll", self.batch)),
+            web.post(jobs, handler("create", self.create)),
+            web.get(jobs, handler("list", self.batches)),
+            web.post(f"{jobs}/{{batch:[^/:]+}}:cancel", handler("cancel", self.cancel)),
+            web.get(f"{jobs}/{{batch:[^/:]+}}", handler("poll", self.batch)),
         ]
 
     def _new(self) -> str:
@@ -110,11 +110,11 @@ class CohereBatches(Desk):
 
     def _wrong(self, received: Received, kind: str) -> str:
         """What the validation will find."""
-        lane = CohereLane(kind)
+        batch_format = CohereFormat(kind)
         seen: set[str] = set()
         for number, raw in enumerate(lines_of([received.path])):
             try:
-                key = lane.read(raw).key
+                key = batch_format.read(raw).key
             except ProblemError as problem:
                 return f"row {number}: {problem.message}"
             if key in seen:
@@ -219,7 +219,7 @@ class CohereBatches(Desk):
         batch = self.world.batches.accept(
             id=self._new(),
             account=call.account,
-            lane=CohereLane(file.purpose),
+            format=CohereFormat(file.purpose),
             endpoint=file.purpose,
             model=model.id,
             inputs=[received],

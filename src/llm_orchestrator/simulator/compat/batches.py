@@ -9,15 +9,15 @@ from typing import Any, Final
 from aiohttp import web
 
 from llm_orchestrator.simulator.batches.batch import Batch
-from llm_orchestrator.simulator.batches.door import Call
 from llm_orchestrator.simulator.batches.files import DAY, StoredFile
+from llm_orchestrator.simulator.batches.handlers import Call
 from llm_orchestrator.simulator.compat.agent import PerplexityAgent
 from llm_orchestrator.simulator.compat.azure import AzureChat, AzureEmbeddings, AzureResponses
 from llm_orchestrator.simulator.compat.deepinfra import DeepInfra, DeepInfraEmbeddings
 from llm_orchestrator.simulator.compat.groq import Groq
 from llm_orchestrator.simulator.compat.perplexity import Perplexity
 from llm_orchestrator.simulator.front import nowhere
-from llm_orchestrator.simulator.openai.batch_lane import OpenAILane
+from llm_orchestrator.simulator.openai.batch_format import OpenAIFormat
 from llm_orchestrator.simulator.openai.batches import FileBatches
 from llm_orchestrator.simulator.openai.errors import invalid
 from llm_orchestrator.simulator.world import World
@@ -38,7 +38,7 @@ class AzureBatches(FileBatches):
         endpoints = {
             f"{start}{path}": wire for path, wire in wires.items() for start in ("/v1/", "/")
         }
-        super().__init__(world, AzureChat(), OpenAILane("azure", endpoints))
+        super().__init__(world, AzureChat(), OpenAIFormat("azure", endpoints))
 
     def dated(self, prefix: str) -> list[web.RouteDef]:
         """The older paths, which need a version in the query."""
@@ -64,10 +64,10 @@ class GroqBatches(FileBatches):
     purposes = ("batch",)
 
     def __init__(self, world: World) -> None:
-        lane = OpenAILane(
+        batch_format = OpenAIFormat(
             "groq", {"/v1/chat/completions": Groq}, most_bytes=100_000_000, one_model=False
         )
-        super().__init__(world, Groq(), lane)
+        super().__init__(world, Groq(), batch_format)
 
     def window(self, body: dict[str, Any]) -> float:
         found = _WINDOW.fullmatch(str(body.get("completion_window")))
@@ -92,7 +92,7 @@ class DeepInfraBatches(FileBatches):
 
     def __init__(self, world: World) -> None:
         wires = {"/v1/chat/completions": DeepInfra, "/v1/embeddings": DeepInfraEmbeddings}
-        super().__init__(world, DeepInfra(), OpenAILane("deepinfra", wires))
+        super().__init__(world, DeepInfra(), OpenAIFormat("deepinfra", wires))
 
 
 class PerplexityBatches(FileBatches):
@@ -101,8 +101,10 @@ class PerplexityBatches(FileBatches):
     purposes = ("batch",)
 
     def __init__(self, world: World) -> None:
-        lane = OpenAILane("perplexity", {"/v1/responses": PerplexityAgent}, one_model=False)
-        super().__init__(world, Perplexity(), lane)
+        batch_format = OpenAIFormat(
+            "perplexity", {"/v1/responses": PerplexityAgent}, one_model=False
+        )
+        super().__init__(world, Perplexity(), batch_format)
 
     def window(self, body: dict[str, Any]) -> float:
         return super().window({"completion_window": body.get("completion_window") or "24h"})

@@ -11,8 +11,7 @@ import msgspec
 from aiohttp import web
 
 from llm_orchestrator.simulator.batches.batch import Batch
-from llm_orchestrator.simulator.batches.desk import Desk, counts
-from llm_orchestrator.simulator.batches.door import Call, send_file
+from llm_orchestrator.simulator.batches.endpoints import BatchEndpoints, counts
 from llm_orchestrator.simulator.batches.files import (
     DAY,
     Received,
@@ -20,9 +19,10 @@ from llm_orchestrator.simulator.batches.files import (
     lines_of,
     receive_form,
 )
+from llm_orchestrator.simulator.batches.handlers import Call, send_file
 from llm_orchestrator.simulator.batches.timeline import ENDED
 from llm_orchestrator.simulator.compat.mistral import Mistral
-from llm_orchestrator.simulator.compat.mistral_batch_lane import MistralLane
+from llm_orchestrator.simulator.compat.mistral_batch_format import MistralFormat
 from llm_orchestrator.simulator.refusal import Refusal
 from llm_orchestrator.simulator.world import World
 
@@ -41,28 +41,28 @@ _HOUR: Final = 3600.0
 _KEPT: Final = 30 * DAY
 
 
-class MistralBatches(Desk):
+class MistralBatches(BatchEndpoints):
     """Handlers for one world."""
 
     def __init__(self, world: World) -> None:
-        self._endpoints = MistralLane().endpoints
-        super().__init__(world, Mistral(), MistralLane())
+        self._endpoints = MistralFormat().endpoints
+        super().__init__(world, Mistral(), MistralFormat())
 
     def routes(self, prefix: str) -> list[web.RouteDef]:
         """All paths under a prefix such as /mistral/v1."""
-        door, file = self.door, f"{prefix}/files/{{file}}"
+        handler, file = self.handler, f"{prefix}/files/{{file}}"
         jobs = f"{prefix}/batch/jobs"
         return [
-            web.post(f"{prefix}/files", door("upload", self.upload)),
-            web.get(f"{prefix}/files", door("list", self.files)),
-            web.get(file, door("poll", self.file)),
-            web.delete(file, door("delete", self.remove)),
-            web.get(f"{file}/content", door("results", self.content)),
-            web.post(jobs, door("create", self.create)),
-            web.get(jobs, door("list", self.batches)),
-            web.get(f"{jobs}/{{batch}}", door("poll", self.batch)),
-            web.delete(f"{jobs}/{{batch}}", door("delete", self.delete)),
-            web.post(f"{jobs}/{{batch}}/cancel", door("cancel", self.cancel)),
+            web.post(f"{prefix}/files", handler("upload", self.upload)),
+            web.get(f"{prefix}/files", handler("list", self.files)),
+            web.get(file, handler("poll", self.file)),
+            web.delete(file, handler("delete", self.remove)),
+            web.get(f"{file}/content", handler("results", self.content)),
+            web.post(jobs, handler("create", self.create)),
+            web.get(jobs, handler("list", self.batches)),
+            web.get(f"{jobs}/{{batch}}", handler("poll", self.batch)),
+            web.delete(f"{jobs}/{{batch}}", handler("delete", self.delete)),
+            web.post(f"{jobs}/{{batch}}/cancel", handler("cancel", self.cancel)),
         ]
 
     def _new(self) -> str:

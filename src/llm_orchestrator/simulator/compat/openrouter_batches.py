@@ -11,10 +11,16 @@ import msgspec
 from aiohttp import web
 
 from llm_orchestrator.simulator.batches.batch import Batch
-from llm_orchestrator.simulator.batches.desk import Desk, counts, cursor
-from llm_orchestrator.simulator.batches.door import Call
+from llm_orchestrator.simulator.batches.endpoints import BatchEndpoints, counts, cursor
 from llm_orchestrator.simulator.batches.files import lines_of
-from llm_orchestrator.simulator.batches.lane import Answered, Entry, Item, Lane, ProblemError
+from llm_orchestrator.simulator.batches.format import (
+    Answered,
+    BatchFormat,
+    Entry,
+    Item,
+    ProblemError,
+)
+from llm_orchestrator.simulator.batches.handlers import Call
 from llm_orchestrator.simulator.batches.timeline import ENDED
 from llm_orchestrator.simulator.compat.openrouter import (
     TYPES,
@@ -54,7 +60,7 @@ _line = msgspec.json.Decoder(_Line).decode
 
 
 @dataclass(frozen=True)
-class OpenRouterLane(Lane):
+class OpenRouterFormat(BatchFormat):
     """The model is the batch's; a failed item has an error and no response."""
 
     provider: str = "openrouter"
@@ -101,20 +107,20 @@ def _result(item: Item, response: bytes, error: bytes) -> bytes:
     return head + b',"response":' + response + b',"error":' + error + b"}"
 
 
-class OpenRouterBatches(Desk):
+class OpenRouterBatches(BatchEndpoints):
     """Handlers for one world."""
 
     def __init__(self, world: World) -> None:
-        super().__init__(world, OpenRouter(), OpenRouterLane())
+        super().__init__(world, OpenRouter(), OpenRouterFormat())
 
     def routes(self, prefix: str) -> list[web.RouteDef]:
         """All paths under a prefix such as /openrouter/api/v1. There is none to cancel."""
-        door, every = self.door, f"{prefix}/batches"
+        handler, every = self.handler, f"{prefix}/batches"
         return [
-            web.post(every, door("create", self.create, 202)),
-            web.get(every, door("list", self.batches)),
-            web.get(f"{every}/{{batch}}", door("poll", self.batch)),
-            web.delete(f"{every}/{{batch}}", door("delete", self.delete)),
+            web.post(every, handler("create", self.create, 202)),
+            web.get(every, handler("list", self.batches)),
+            web.get(f"{every}/{{batch}}", handler("poll", self.batch)),
+            web.delete(f"{every}/{{batch}}", handler("delete", self.delete)),
         ]
 
     async def create(self, call: Call) -> Any:

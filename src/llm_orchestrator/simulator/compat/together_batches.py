@@ -10,13 +10,13 @@ import msgspec
 from aiohttp import web
 
 from llm_orchestrator.simulator.batches.batch import Batch
-from llm_orchestrator.simulator.batches.door import Call
 from llm_orchestrator.simulator.batches.files import Received, StoredFile, receive
-from llm_orchestrator.simulator.batches.lane import Answered, Item
+from llm_orchestrator.simulator.batches.format import Answered, Item
+from llm_orchestrator.simulator.batches.handlers import Call
 from llm_orchestrator.simulator.batches.timeline import ENDED
 from llm_orchestrator.simulator.clock import rfc3339
 from llm_orchestrator.simulator.compat.together import Together
-from llm_orchestrator.simulator.openai.batch_lane import OpenAILane
+from llm_orchestrator.simulator.openai.batch_format import OpenAIFormat
 from llm_orchestrator.simulator.openai.batches import FileBatches
 from llm_orchestrator.simulator.openai.errors import invalid
 from llm_orchestrator.simulator.refusal import Refusal
@@ -33,7 +33,7 @@ _KINDS: Final = ("jsonl", "csv", "parquet")
 
 
 @dataclass(frozen=True)
-class TogetherLane(OpenAILane):
+class TogetherFormat(OpenAIFormat):
     """Lines without method and url; failures have no status of HTTP."""
 
     most_bytes: int = 100_000_000
@@ -66,8 +66,8 @@ class TogetherBatches(FileBatches):
     purpose = "batch-api"
 
     def __init__(self, world: World) -> None:
-        lane = TogetherLane("together", {"/v1/chat/completions": Together})
-        super().__init__(world, Together(), lane)
+        batch_format = TogetherFormat("together", {"/v1/chat/completions": Together})
+        super().__init__(world, Together(), batch_format)
         self._begun: dict[str, StoredFile] = {}
 
     def routes(self, prefix: str) -> list[web.RouteDef]:
@@ -76,7 +76,7 @@ class TogetherBatches(FileBatches):
         return [
             *super().routes(prefix),
             web.put(store, self._put),
-            web.post(f"{prefix}/files/{{file}}/preprocess", self.door("upload", self._ready)),
+            web.post(f"{prefix}/files/{{file}}/preprocess", self.handler("upload", self._ready)),
         ]
 
     async def upload(self, call: Call) -> Any:

@@ -1,4 +1,4 @@
-"""Open models on Vertex AI: OpenAI's chat behind Google's door."""
+"""Open models on Vertex AI: OpenAI's chat at Google's addresses."""
 
 from __future__ import annotations
 

@@ -8,14 +8,14 @@ import msgspec
 from aiohttp import web
 
 from llm_orchestrator.simulator.batches.batch import Batch
-from llm_orchestrator.simulator.batches.desk import Desk, counts
-from llm_orchestrator.simulator.batches.door import Call
+from llm_orchestrator.simulator.batches.endpoints import BatchEndpoints, counts
 from llm_orchestrator.simulator.batches.files import Received
-from llm_orchestrator.simulator.batches.lane import ProblemError
+from llm_orchestrator.simulator.batches.format import ProblemError
+from llm_orchestrator.simulator.batches.handlers import Call
 from llm_orchestrator.simulator.batches.timeline import ENDED
 from llm_orchestrator.simulator.clock import rfc3339
 from llm_orchestrator.simulator.gemini import errors
-from llm_orchestrator.simulator.gemini.batch_lane import GeminiLane
+from llm_orchestrator.simulator.gemini.batch_format import GeminiFormat
 from llm_orchestrator.simulator.gemini.errors import invalid
 from llm_orchestrator.simulator.gemini.files import GeminiFiles, generated, page_of
 from llm_orchestrator.simulator.gemini.place import Google, Place
@@ -37,26 +37,26 @@ _FIELDS: Final = {"displayName", "inputConfig", "priority", "name", "model"}
 _METHODS: Final = "batchGenerateContent|asyncBatchEmbedContent"
 
 
-class GeminiBatches(Desk):
+class GeminiBatches(BatchEndpoints):
     """Handlers for one world."""
 
     def __init__(self, world: World, files: GeminiFiles) -> None:
-        super().__init__(world, Google(Place("gemini", "v1")), GeminiLane())
+        super().__init__(world, Google(Place("gemini", "v1")), GeminiFormat())
         self._files = files
 
     def routes(self, prefix: str, version: str) -> list[web.RouteDef]:
         """All paths under a prefix such as /gemini; `version` is a pattern."""
-        door, base = self.door, f"{prefix}/{version}"
+        handler, base = self.handler, f"{prefix}/{version}"
         batch = f"{base}/batches/{{batch:[^/:]+}}"
         return [
             web.post(
                 f"{base}/models/{{model:[^/:]+}}:{{method:{_METHODS}}}",
-                door("create", self.create),
+                handler("create", self.create),
             ),
-            web.get(f"{base}/batches", door("list", self.batches)),
-            web.post(f"{batch}:cancel", door("cancel", self.cancel)),
-            web.get(batch, door("poll", self.batch)),
-            web.delete(batch, door("delete", self.delete)),
+            web.get(f"{base}/batches", handler("list", self.batches)),
+            web.post(f"{batch}:cancel", handler("cancel", self.cancel)),
+            web.get(batch, handler("poll", self.batch)),
+            web.delete(batch, handler("delete", self.delete)),
         ]
 
     async def create(self, call: Call) -> Any:
@@ -87,7 +87,7 @@ class GeminiBatches(Desk):
         batch = self.world.batches.accept(
             id=self.new_id("", 26).lower(),
             account=call.account,
-            lane=GeminiLane(inline=inline, embeds=embeds),
+            format=GeminiFormat(inline=inline, embeds=embeds),
             endpoint=call.path("method"),
             model=model.id,
             inputs=[received],
@@ -118,10 +118,10 @@ class GeminiBatches(Desk):
             raise invalid("batch.input_config.requests: requests is not specified")
         if len(requests) > self.most_requests:
             raise invalid(f"at most {self.most_requests} requests can be in one batch.")
-        lane = GeminiLane(inline=True)
+        batch_format = GeminiFormat(inline=True)
         for number, each in enumerate(requests):
             try:
-                lane.read(bytes(each))
+                batch_format.read(bytes(each))
             except ProblemError as problem:
                 where = f"batch.input_config.requests.requests[{number}]"
                 raise invalid(f"Invalid value at '{where}': {problem.message}", where) from None
@@ -162,7 +162,7 @@ class GeminiBatches(Desk):
     def _show(self, batch: Batch) -> dict[str, Any]:
         phase, (moment, _) = batch.phase(self.now), batch.stop
         ended = phase in ENDED
-        kind = "EmbedContentBatch" if batch.lane.embeds else "GenerateContentBatch"  # type: ignore[attr-defined]
+        kind = "EmbedContentBatch" if batch.format.embeds else "GenerateContentBatch"  # type: ignore[attr-defined]
         metadata: dict[str, Any] = {
             "@type": _TYPES + kind,
             "name": f"batches/{batch.id}",
@@ -201,7 +201,7 @@ class GeminiBatches(Desk):
         return {name: str(figure) for name, figure in figures.items() if figure}
 
     def _output(self, batch: Batch) -> dict[str, Any]:
-        if batch.lane.in_order:
+        if batch.format.in_order:
             lines = batch.results.out.read_bytes().splitlines()
             return {"inlinedResponses": {"inlinedResponses": [msgspec.Raw(x) for x in lines]}}
         if batch.output is None:

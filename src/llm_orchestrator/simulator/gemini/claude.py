@@ -1,4 +1,4 @@
-"""Claude on Vertex AI: Anthropic's wire behind Google's door, with the model in the path."""
+"""Claude on Vertex AI: Anthropic's wire at Google's addresses, with the model in the path."""
 
 from __future__ import annotations
 

@@ -11,8 +11,8 @@ from typing import Any, Final
 from aiohttp import web
 
 from llm_orchestrator.simulator import paging
-from llm_orchestrator.simulator.batches.door import Call, Door, send_file
 from llm_orchestrator.simulator.batches.files import StoredFile, Writer
+from llm_orchestrator.simulator.batches.handlers import Call, HandlerMaker, send_file
 from llm_orchestrator.simulator.body import json_body
 from llm_orchestrator.simulator.clock import rfc3339
 from llm_orchestrator.simulator.gemini import errors
@@ -39,23 +39,23 @@ class GeminiFiles:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._door = Door(world, Google(Place("gemini", "v1")))
+        self._handler = HandlerMaker(world, Google(Place("gemini", "v1")))
         self._uploads: dict[str, _Upload] = {}
 
     def routes(self, prefix: str, version: str) -> list[web.RouteDef]:
         """All paths under a prefix such as /gemini; `version` is a pattern."""
-        door, file = self._door, f"{prefix}/{version}/files/{{file:[^/:]+}}"
+        handler, file = self._handler, f"{prefix}/{version}/files/{{file:[^/:]+}}"
         return [
             web.post(f"{prefix}/upload/{version}/files", self._begin_or_go_on(prefix)),
-            web.get(f"{prefix}/{version}/files", door("list", self._list)),
-            web.get(f"{file}:download", door("results", self._download)),
-            web.get(file, door("poll", self._one)),
-            web.delete(file, door("delete", self._delete)),
+            web.get(f"{prefix}/{version}/files", handler("list", self._list)),
+            web.get(f"{file}:download", handler("results", self._download)),
+            web.get(file, handler("poll", self._one)),
+            web.delete(file, handler("delete", self._delete)),
         ]
 
     def _begin_or_go_on(self, prefix: str) -> Any:
         """Bytes come without a key: the address of the upload is the secret."""
-        begin = self._door("upload", lambda call: self._begin(call, prefix))
+        begin = self._handler("upload", lambda call: self._begin(call, prefix))
 
         async def handler(request: web.Request) -> web.StreamResponse:
             if "upload_id" not in request.query:

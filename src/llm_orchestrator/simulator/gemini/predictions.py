@@ -10,9 +10,9 @@ from aiohttp import web
 
 from llm_orchestrator.simulator.batches.batch import Batch
 from llm_orchestrator.simulator.batches.buckets import Buckets, Stored, split
-from llm_orchestrator.simulator.batches.desk import Desk, counts
-from llm_orchestrator.simulator.batches.door import Call
+from llm_orchestrator.simulator.batches.endpoints import BatchEndpoints, counts
 from llm_orchestrator.simulator.batches.files import Received
+from llm_orchestrator.simulator.batches.handlers import Call
 from llm_orchestrator.simulator.batches.timeline import ENDED
 from llm_orchestrator.simulator.body import json_body
 from llm_orchestrator.simulator.clock import rfc3339
@@ -20,7 +20,7 @@ from llm_orchestrator.simulator.gemini import errors
 from llm_orchestrator.simulator.gemini.errors import invalid
 from llm_orchestrator.simulator.gemini.files import page_of
 from llm_orchestrator.simulator.gemini.place import Google, Place, place_of
-from llm_orchestrator.simulator.gemini.prediction_lane import VertexLane
+from llm_orchestrator.simulator.gemini.prediction_format import VertexFormat
 from llm_orchestrator.simulator.refusal import Refusal
 from llm_orchestrator.simulator.world import World
 
@@ -37,23 +37,23 @@ _STATES: Final = {
 }
 
 
-class PredictionJobs(Desk):
+class PredictionJobs(BatchEndpoints):
     """Handlers for one world."""
 
     def __init__(self, world: World, buckets: Buckets) -> None:
-        super().__init__(world, Google(Place("vertex", "v1")), VertexLane())
+        super().__init__(world, Google(Place("vertex", "v1")), VertexFormat())
         self._buckets = buckets
 
     def routes(self, base: str) -> list[web.RouteDef]:
         """All paths under the one of a project and location."""
-        door, jobs = self.door, f"{base}/batchPredictionJobs"
+        handler, jobs = self.handler, f"{base}/batchPredictionJobs"
         job = f"{jobs}/{{batch:[^/:]+}}"
         return [
-            web.post(jobs, door("create", self.create)),
-            web.get(jobs, door("list", self.batches)),
-            web.post(f"{job}:cancel", door("cancel", self.cancel)),
-            web.get(job, door("poll", self.batch)),
-            web.delete(job, door("delete", self.delete)),
+            web.post(jobs, handler("create", self.create)),
+            web.get(jobs, handler("list", self.batches)),
+            web.post(f"{job}:cancel", handler("cancel", self.cancel)),
+            web.get(job, handler("poll", self.batch)),
+            web.delete(job, handler("delete", self.delete)),
         ]
 
     async def create(self, call: Call) -> Any:
@@ -78,7 +78,7 @@ class PredictionJobs(Desk):
         batch = self.world.batches.accept(
             id=str(digits),
             account=call.account,
-            lane=VertexLane(embeds=embeds),
+            format=VertexFormat(embeds=embeds),
             endpoint=method,
             model=model.id,
             inputs=inputs,

@@ -12,8 +12,8 @@ import msgspec
 from aiohttp import web
 
 from llm_orchestrator.simulator.batches.buckets import Buckets, Stored
-from llm_orchestrator.simulator.batches.door import Call, Door, send_file
 from llm_orchestrator.simulator.batches.files import Received, Writer
+from llm_orchestrator.simulator.batches.handlers import Call, HandlerMaker, send_file
 from llm_orchestrator.simulator.clock import rfc3339
 from llm_orchestrator.simulator.gemini.errors import invalid
 from llm_orchestrator.simulator.gemini.files import page_of
@@ -33,21 +33,21 @@ class Storage:
         self._world = world
         self._buckets = buckets
         self._front = Google(Place("vertex", "v1"))
-        self._door = Door(world, self._front)
+        self._handler = HandlerMaker(world, self._front)
         self._begun: dict[str, tuple[str, str, str]] = {}
 
     def routes(self, prefix: str) -> list[web.RouteDef]:
         """All paths under a prefix such as /gcs."""
-        door, bucket = self._door, "storage/v1/b/{bucket}/o"
+        handler, bucket = self._handler, "storage/v1/b/{bucket}/o"
         one = f"{bucket}/{{object:.+}}"
         upload = f"{prefix}/upload/{bucket}"
         return [
-            web.post(upload, door("upload", self._upload)),
+            web.post(upload, handler("upload", self._upload)),
             web.put(upload, self._resumed),
-            web.get(f"{prefix}/{bucket}", door("list", self._list)),
-            web.get(f"{prefix}/{one}", door("results", self._get)),
-            web.get(f"{prefix}/download/{one}", door("results", self._download)),
-            web.delete(f"{prefix}/{one}", door("delete", self._delete)),
+            web.get(f"{prefix}/{bucket}", handler("list", self._list)),
+            web.get(f"{prefix}/{one}", handler("results", self._get)),
+            web.get(f"{prefix}/download/{one}", handler("results", self._download)),
+            web.delete(f"{prefix}/{one}", handler("delete", self._delete)),
         ]
 
     def _bucket(self, name: str) -> str:

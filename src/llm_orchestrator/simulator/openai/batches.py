@@ -7,8 +7,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from llm_orchestrator.simulator.batches.batch import Batch
-from llm_orchestrator.simulator.batches.desk import Desk, cursor
-from llm_orchestrator.simulator.batches.door import Call, send_file
+from llm_orchestrator.simulator.batches.endpoints import BatchEndpoints, cursor
 from llm_orchestrator.simulator.batches.files import (
     DAY,
     Received,
@@ -16,11 +15,12 @@ from llm_orchestrator.simulator.batches.files import (
     lines_of,
     receive_form,
 )
+from llm_orchestrator.simulator.batches.handlers import Call, send_file
 from llm_orchestrator.simulator.batches.timeline import ENDED
 from llm_orchestrator.simulator.body import json_body
 from llm_orchestrator.simulator.front import Front
 from llm_orchestrator.simulator.openai import batch_checks as checks
-from llm_orchestrator.simulator.openai.batch_lane import OpenAILane, model_of_line
+from llm_orchestrator.simulator.openai.batch_format import OpenAIFormat, model_of_line
 from llm_orchestrator.simulator.openai.errors import invalid
 from llm_orchestrator.simulator.refusal import Refusal
 from llm_orchestrator.simulator.world import World
@@ -28,30 +28,31 @@ from llm_orchestrator.simulator.world import World
 _KEPT: Final = 30 * DAY
 
 
-class FileBatches(Desk):
+class FileBatches(BatchEndpoints):
     """Handlers of one provider for one world; providers that differ override a method."""
 
     purposes: tuple[str, ...] = ("batch", "assistants", "fine-tune", "vision", "user_data", "evals")
     purpose = "batch"
     most: tuple[int, int] = (100, 10_000)  # batches and files in a page
 
-    def __init__(self, world: World, front: Front, lane: OpenAILane) -> None:
-        super().__init__(world, front, lane)
-        self.endpoints = lane.endpoints
+    def __init__(self, world: World, front: Front, format: OpenAIFormat) -> None:
+        super().__init__(world, front, format)
+        self.endpoints = format.endpoints
 
     def routes(self, prefix: str) -> list[web.RouteDef]:
         """All paths under a prefix such as /openai/v1."""
-        door, file, batch = self.door, f"{prefix}/files/{{file}}", f"{prefix}/batches/{{batch}}"
+        handler = self.handler
+        file, batch = f"{prefix}/files/{{file}}", f"{prefix}/batches/{{batch}}"
         return [
-            web.post(f"{prefix}/files", door("upload", self.upload)),
-            web.get(f"{prefix}/files", door("list", self.files)),
-            web.get(file, door("poll", self.file)),
-            web.delete(file, door("delete", self.remove)),
-            web.get(f"{file}/content", door("results", self.content)),
-            web.post(f"{prefix}/batches", door("create", self.create)),
-            web.get(f"{prefix}/batches", door("list", self.batches)),
-            web.get(batch, door("poll", self.batch)),
-            web.post(f"{batch}/cancel", door("cancel", self.cancel)),
+            web.post(f"{prefix}/files", handler("upload", self.upload)),
+            web.get(f"{prefix}/files", handler("list", self.files)),
+            web.get(file, handler("poll", self.file)),
+            web.delete(file, handler("delete", self.remove)),
+            web.get(f"{file}/content", handler("results", self.content)),
+            web.post(f"{prefix}/batches", handler("create", self.create)),
+            web.get(f"{prefix}/batches", handler("list", self.batches)),
+            web.get(batch, handler("poll", self.batch)),
+            web.post(f"{batch}/cancel", handler("cancel", self.cancel)),
         ]
 
     # ---------------------------------------------------------------- files

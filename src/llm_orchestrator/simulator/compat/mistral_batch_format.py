@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from llm_orchestrator.simulator.batches.files import DAY
-from llm_orchestrator.simulator.batches.lane import Answered, Entry, Item, Lane, ProblemError
+from llm_orchestrator.simulator.batches.format import (
+    Answered,
+    BatchFormat,
+    Entry,
+    Item,
+    ProblemError,
+)
 from llm_orchestrator.simulator.compat.mistral import Mistral, MistralEmbeddings
 from llm_orchestrator.simulator.wire import Wire
 
@@ -27,7 +33,7 @@ _line = msgspec.json.Decoder(_Line).decode
 
 
 @dataclass(frozen=True)
-class MistralLane(Lane):
+class MistralFormat(BatchFormat):
     """The model is the job's, whatever the lines say."""
 
     provider: str = "mistral"

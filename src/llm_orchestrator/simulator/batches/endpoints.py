@@ -8,22 +8,22 @@ from typing import Any
 import msgspec
 
 from llm_orchestrator.simulator.batches.batch import Batch
-from llm_orchestrator.simulator.batches.door import Call, Door
 from llm_orchestrator.simulator.batches.files import Received, Writer, receive
-from llm_orchestrator.simulator.batches.lane import Lane
+from llm_orchestrator.simulator.batches.format import BatchFormat
+from llm_orchestrator.simulator.batches.handlers import Call, HandlerMaker
 from llm_orchestrator.simulator.front import Front
 from llm_orchestrator.simulator.refusal import Refusal
 from llm_orchestrator.simulator.world import World
 
 
-class Desk:
+class BatchEndpoints:
     """Finds, lists and accepts the batches of one provider."""
 
-    def __init__(self, world: World, front: Front, lane: Lane) -> None:
+    def __init__(self, world: World, front: Front, format: BatchFormat) -> None:
         self.world = world
-        self.provider = lane.provider
-        self.lane: Lane = lane
-        self.door = Door(world, front)
+        self.provider = format.provider
+        self.format: BatchFormat = format
+        self.handler = HandlerMaker(world, front)
 
     @property
     def now(self) -> float:
@@ -33,12 +33,12 @@ class Desk:
     @property
     def most_bytes(self) -> int:
         """The largest input of a batch."""
-        return self.world.batches.book.of(self.provider).bytes or self.lane.most_bytes
+        return self.world.batches.book.of(self.provider).bytes or self.format.most_bytes
 
     @property
     def most_requests(self) -> int:
         """The most items of a batch."""
-        return self.world.batches.book.of(self.provider).requests or self.lane.most_requests
+        return self.world.batches.book.of(self.provider).requests or self.format.most_requests
 
     def new_id(self, prefix: str, length: int) -> str:
         """A repeatable id for a batch or a file."""
@@ -87,7 +87,7 @@ class Desk:
         """A new batch of the caller."""
         return self.world.batches.accept(
             account=call.account,
-            lane=self.lane,
+            format=self.format,
             inputs=inputs,
             headers=call.request.headers,
             fault=call.batch_fault,

@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from llm_orchestrator.simulator.batches.files import DAY
-from llm_orchestrator.simulator.batches.lane import Answered, Entry, Item, Lane, ProblemError
+from llm_orchestrator.simulator.batches.format import (
+    Answered,
+    BatchFormat,
+    Entry,
+    Item,
+    ProblemError,
+)
 from llm_orchestrator.simulator.openai.chat import Chat
 from llm_orchestrator.simulator.openai.embeddings import Embeddings
 from llm_orchestrator.simulator.responses.wire import Responses
@@ -48,7 +54,7 @@ _named = msgspec.json.Decoder(_Named).decode
 
 
 @dataclass(frozen=True)
-class OpenAILane(Lane):
+class OpenAIFormat(BatchFormat):
     """Batches of one provider: `endpoints` maps what items may be sent to, to their wires."""
 
     provider: str = "openai"

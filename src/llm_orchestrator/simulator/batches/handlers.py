@@ -27,7 +27,7 @@ _PAGE: Final = b"<html><head><title>502 Bad Gateway</title></head></html>\n"
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request that was let in: whose it is, and the fault that a rule has for it."""
+    """A request whose key was checked: whose it is, and the fault that a rule has for it."""
 
     request: web.Request
     account: str
@@ -51,8 +51,8 @@ class Call:
 Answer = Callable[[Call], Awaitable[Any]]
 
 
-class Door:
-    """Lets requests of one provider in, one operation each."""
+class HandlerMaker:
+    """Makes handlers of one provider's operations: they check keys and play the faults of rules."""
 
     def __init__(self, world: World, front: Front) -> None:
         self._world = world

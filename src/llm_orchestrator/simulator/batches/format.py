@@ -78,8 +78,11 @@ class Answered:
         return 200 <= self.status < 300
 
 
-class Lane(Protocol):
-    """The batches of one provider. `one_file` = failures are among the results."""
+class BatchFormat(Protocol):
+    """How lines and results of one provider's batches are, and what it allows.
+
+    `one_file`: failures stand among the results.
+    """
 
     provider: str
     window: float = DAY

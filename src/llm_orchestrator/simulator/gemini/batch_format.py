@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from llm_orchestrator.simulator.batches.lane import Answered, Entry, Item, Lane, ProblemError
+from llm_orchestrator.simulator.batches.format import (
+    Answered,
+    BatchFormat,
+    Entry,
+    Item,
+    ProblemError,
+)
 from llm_orchestrator.simulator.faults import Fault
 from llm_orchestrator.simulator.gemini import errors
 from llm_orchestrator.simulator.gemini.embeddings import Embed
@@ -45,7 +51,7 @@ class BatchEmbed(Embed):
 
 
 @dataclass(frozen=True)
-class GeminiLane(Lane):
+class GeminiFormat(BatchFormat):
     """`inline` = the requests came in the body, and their results go back in their order."""
 
     inline: bool = False

@@ -12,7 +12,13 @@ from aiohttp import web
 from llm_orchestrator.simulator.anthropic.errors import invalid as wrong
 from llm_orchestrator.simulator.anthropic.messages import Messages
 from llm_orchestrator.simulator.ask import Ask
-from llm_orchestrator.simulator.batches.lane import Answered, Entry, Item, Lane, ProblemError
+from llm_orchestrator.simulator.batches.format import (
+    Answered,
+    BatchFormat,
+    Entry,
+    Item,
+    ProblemError,
+)
 from llm_orchestrator.simulator.bedrock.converse import Converse
 from llm_orchestrator.simulator.bedrock.invoke import Invoke
 from llm_orchestrator.simulator.bedrock.service import Bedrock, find, region_of
@@ -60,7 +66,7 @@ class InvokedMessages(Messages):
 
 
 @dataclass(frozen=True)
-class BedrockLane(Lane):
+class BedrockFormat(BatchFormat):
     """`converse` = the rows are bodies of Converse."""
 
     converse: bool = False

@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from llm_orchestrator.simulator.batches.files import DAY
-from llm_orchestrator.simulator.batches.lane import Answered, Entry, Item, Lane, ProblemError
+from llm_orchestrator.simulator.batches.format import (
+    Answered,
+    BatchFormat,
+    Entry,
+    Item,
+    ProblemError,
+)
 from llm_orchestrator.simulator.clock import rfc3339
 from llm_orchestrator.simulator.faults import Fault
 from llm_orchestrator.simulator.gemini import errors
@@ -42,7 +48,7 @@ class BatchPredict(Embed):
 
 
 @dataclass(frozen=True)
-class VertexLane(Lane):
+class VertexFormat(BatchFormat):
     """`embeds` = the rows are instances of an embedding model."""
 
     embeds: bool = False

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from llm_orchestrator.simulator.batches.lane import Answered, Entry, Item, Lane, ProblemError
+from llm_orchestrator.simulator.batches.format import (
+    Answered,
+    BatchFormat,
+    Entry,
+    Item,
+    ProblemError,
+)
 from llm_orchestrator.simulator.cohere.avro import array, optional, record
 from llm_orchestrator.simulator.cohere.chat import Chat
 from llm_orchestrator.simulator.cohere.embed import Embed
@@ -64,7 +70,7 @@ _line = msgspec.json.Decoder(_Line).decode
 
 
 @dataclass(frozen=True)
-class CohereLane(Lane):
+class CohereFormat(BatchFormat):
     """`kind` is the type of the input dataset."""
 
     kind: str = CHAT
