@@ -147,9 +147,10 @@ class Catalog:
             return [one for one in found if self._offered(owner, one)][:n]
         names: dict[str, None] = dict.fromkeys(self.aliases)
         for each in self.providers:
-            makes = each not in naming.SEARCH_ORDER[6:]
+            # A host's own name of a model may be that of its maker: its provider says whose it is.
+            full = each in naming.HOSTS
             names |= dict.fromkeys(
-                own if makes or "/" not in own else f"{each}/{own}" for own in self._names(each)
+                f"{each}/{own}" if full and "/" in own else own for own in self._names(each)
             )
         found = naming.near(name, names, 4 * n)
         return [one for one in found if self._offered(None, one)][:n]

@@ -15,20 +15,9 @@ PROVIDER_ALIASES: dict[str, str] = {
 }
 """Other names of providers."""
 
-SEARCH_ORDER = (
-    "openai",
-    "anthropic",
-    "gemini",
-    "mistral",
-    "cohere",
-    "perplexity",
-    "groq",
-    "together",
-    "deepinfra",
-    "vertex",
-    "bedrock",
-    "openrouter",
-)
+HOSTS = ("groq", "together", "deepinfra", "vertex", "bedrock", "openrouter")
+"""Providers that serve models of other makers."""
+SEARCH_ORDER = ("openai", "anthropic", "gemini", "mistral", "cohere", "perplexity", *HOSTS)
 """Where a name without a provider is looked for: makers of models first, then their hosts."""
 
 _MAKERS = (

@@ -67,9 +67,7 @@ def route(runtime: Runtime, request: Request, wanted: Wanted) -> Route:
     if name == "specified":
         first = runtime.candidates.of(wanted.provider, wanted.model)[:1]
         return Route(candidates=first, strategy=name, reason=f"{first[0].name} was asked for")
-    from llm_orchestrator.engine import (
-        strategies,  # imports all strategies, which most calls need not
-    )
+    from llm_orchestrator.engine import strategies  # loads them all; few calls need one
 
     made = strategies.find(runtime, name, wanted.options, wanted.lesson)
     capabilities = Capabilities.read(wanted.options.get("capability"))
@@ -81,7 +79,7 @@ def route(runtime: Runtime, request: Request, wanted: Wanted) -> Route:
     if isinstance(made, strategies.Seeker):
         return _sought(runtime, request, wanted, made, offered, found.skipped)
     ordered = made(offered)
-    kept = _spared(runtime, ordered.offers)
+    kept = _within_retries(runtime, ordered.offers)
     return Route(
         candidates=tuple(one.candidate for one in kept),
         strategy=name,
@@ -100,9 +98,7 @@ def _check(options: RouteOptions) -> None:
     if (size := options.get("ensemble_size")) is not None:
         pools.check_size(size, 10**6)
     if (signal := options.get("confidence")) is not None:
-        from llm_orchestrator.engine import (
-            strategies,  # imports all strategies, which most calls need not
-        )
+        from llm_orchestrator.engine import strategies  # loads them all; few calls need one
 
         strategies.check_signal(signal)
 
@@ -204,7 +200,7 @@ def _sought(
             others = list(pools.general(runtime, provider=wanted.provider).candidates)
         pool = Pool(tuple(one for one in others if one.name not in names))
         if pool.candidates:
-            spares = _spare(runtime, request, wanted, pool)
+            spares = _spare_offers(runtime, request, wanted, pool)
     return Route(
         candidates=tuple(one.candidate for one in chosen),
         strategy=made.name,
@@ -216,7 +212,9 @@ def _sought(
     )
 
 
-def _spare(runtime: Runtime, request: Request, wanted: Wanted, pool: Pool) -> tuple[Offer, ...]:
+def _spare_offers(
+    runtime: Runtime, request: Request, wanted: Wanted, pool: Pool
+) -> tuple[Offer, ...]:
     try:
         found = fitting(runtime, request, pool, Capabilities(), cap=wanted.cap)
     except (UnsupportedError, InvalidRequestError):
@@ -225,7 +223,7 @@ def _spare(runtime: Runtime, request: Request, wanted: Wanted, pool: Pool) -> tu
     return tuple(sorted(made, key=lambda one: one.expected_pico or 0))
 
 
-def _spared(runtime: Runtime, ordered: Sequence[Offer]) -> Sequence[Offer]:
+def _within_retries(runtime: Runtime, ordered: Sequence[Offer]) -> Sequence[Offer]:
     """As many as may be asked when the first one fails."""
     fallback = runtime.config.fallback
     return ordered[: 1 + (fallback.max_retries if fallback.enabled else 0)]

@@ -135,11 +135,11 @@ class Directory:
 
 
 def _keyed(row: Provider, key: Secret) -> Provider:
-    return msgspec.structs.replace(row, key=key, auth=_guarded(row.auth))
+    return msgspec.structs.replace(row, key=key, auth=_auth_with_key(row.auth))
 
 
-def _guarded(auth: Auth) -> Auth:
-    """How a key is sent: a server that needs none was given one, so it has a guard before it."""
+def _auth_with_key(auth: Auth) -> Auth:
+    """How a key is sent: as a bearer token where the row needs none and the user gave one."""
     return "bearer" if auth == "none" else auth
 
 
@@ -230,7 +230,7 @@ def _merge(row: Provider, settings: ProviderSettings, source: str) -> Provider:
     if settings.api_key_file or settings.api_key_cmd:
         merged = msgspec.structs.replace(
             merged,
-            auth=_guarded(merged.auth),
+            auth=_auth_with_key(merged.auth),
             key_file=settings.api_key_file or "",
             key_cmd=settings.api_key_cmd or "",
         )
@@ -246,13 +246,13 @@ def _address(base_url: str | None, dialect: str) -> str | None:
 
 
 def _own_row(name: str, settings: ProviderSettings, source: str) -> Provider:
-    missing = [key for key in ("dialect", "base_url") if not getattr(settings, key)]
-    if missing:
+    lacking = [key for key in ("dialect", "base_url") if not getattr(settings, key)]
+    if lacking:
         near = get_close_matches(name.lower(), [*TABLE, *ALIASES], n=1, cutoff=0.6)
         hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(TABLE)}."
         raise ConfigError(
             f"{source}: providers.{name} is no provider that we know; {hint} "
-            f"A provider of your own also needs {' and '.join(missing)}."
+            f"A provider of your own also needs {' and '.join(lacking)}."
         )
     keyed = any(
         getattr(settings, key) or f"providers.{name}.{key}" in settings.unset for key in _KEYS
