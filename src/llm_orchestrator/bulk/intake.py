@@ -17,7 +17,7 @@ from llm_orchestrator.bulk.planning import stored_estimate
 from llm_orchestrator.bulk.planning.split import Split
 from llm_orchestrator.bulk.planning.targets import Targets, find_targets
 from llm_orchestrator.bulk.rows.reading import Format, Source, read_rows
-from llm_orchestrator.bulk.rows.row import Reject
+from llm_orchestrator.bulk.rows.row import Reject, rejects_path
 from llm_orchestrator.bulk.rows.sampling import Sampler
 from llm_orchestrator.bulk.runner import Runner
 from llm_orchestrator.bulk.screening import screened, within
@@ -43,11 +43,6 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
     out: Path | None = None
     name: str | None = None
     tags: str | None = None
-
-
-def rejects_path(folder: Path, run_id: str) -> Path:
-    """Where rows are noted that cannot be asked."""
-    return folder / f"{run_id}.rejects.jsonl"
 
 
 async def place(runner: Runner, request: RunRequest) -> tuple[RunRow, Loaded]:

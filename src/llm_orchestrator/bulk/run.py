@@ -30,6 +30,14 @@ def _call_back(runner: Runner, targets: Sequence[str]) -> None:
     callbacks.deliver(runner.store)
 
 
+def _stored(runner: Runner, row: RunRow) -> output.StoredRun:
+    return output.StoredRun(row, runner.tasks(row), runner.store, runner.folder, runner.clock)
+
+
+def _write(runner: Runner, row: RunRow) -> None:
+    output.write(_stored(runner, row))
+
+
 class AsyncBulkRun:
     """One bulk run, for coroutines; `BulkRun` is the same for other code.
 
@@ -87,7 +95,7 @@ class AsyncBulkRun:
         row = await self._runner.drive(self.run_id)
         if row.out is not None and row.state != "planned":
             try:
-                await asyncio.to_thread(output.write, self._runner, row)
+                await asyncio.to_thread(_write, self._runner, row)
             except OSError as error:
                 self.fault = error
         targets = self._runner.runtime.config.bulk.callbacks
@@ -124,7 +132,7 @@ class AsyncBulkRun:
     async def write(self, out: Path) -> None:
         """Write the files of its results into this folder."""
         row = msgspec.structs.replace(await self._runner.row(self.run_id), out=str(out))
-        await asyncio.to_thread(output.write, self._runner, row)
+        await asyncio.to_thread(_write, self._runner, row)
 
     async def pause(self) -> bool:
         """Begin nothing more; batches that are out go on. False when it does not run."""
@@ -178,7 +186,8 @@ class Pages:
         """The next page; empty at the end."""
         if self._rows is None:
             row = await self._runner.row(self._run_id)
-            self._rows = output.rows(self._runner, row)
+            stored = await asyncio.to_thread(_stored, self._runner, row)
+            self._rows = output.rows(stored)
         return await asyncio.to_thread(_some, self._rows)
 
 

@@ -22,13 +22,12 @@ import msgspec
 from llm_orchestrator.bulk import spec
 from llm_orchestrator.bulk.answers import decode_answer
 from llm_orchestrator.bulk.batches.tidying import strange_path
-from llm_orchestrator.bulk.intake import rejects_path
+from llm_orchestrator.bulk.clock import Clock
 from llm_orchestrator.bulk.output import merge, summary
 from llm_orchestrator.bulk.output.brands import brand
 from llm_orchestrator.bulk.output.grouping import Groups
 from llm_orchestrator.bulk.planning.split import Split
-from llm_orchestrator.bulk.rows.row import Reject
-from llm_orchestrator.bulk.runner import Runner
+from llm_orchestrator.bulk.rows.row import Reject, rejects_path
 from llm_orchestrator.bulk.tasks.task import Task
 from llm_orchestrator.store.bulk import BulkStore
 from llm_orchestrator.store.bulk_connection import BulkConnection
@@ -48,12 +47,22 @@ _ANSWERS = frozenset(("result", "vector", "vectors"))
 SUMMARY = "processing_summary.json"
 
 
-def rows(runner: Runner, run: RunRow) -> Iterator[dict[str, Any]]:
+class StoredRun(msgspec.Struct, frozen=True):
+    """A run as it stands, and what its files are made of."""
+
+    row: RunRow
+    tasks: Mapping[str, Task]
+    store: BulkStore
+    folder: Path
+    """Where rows and results lie that are not in the store."""
+    clock: Clock
+
+
+def rows(run: StoredRun) -> Iterator[dict[str, Any]]:
     """The answers, flat; those of rows that are no longer in the input are left out."""
-    tasks = runner.tasks(run)
-    for item in _items(runner.store, run.run_id):
+    for item in _items(run.store, run.row.run_id):
         if item.state == ItemState.DONE:
-            yield flat(item, tasks[item.task])
+            yield flat(item, run.tasks[item.task])
 
 
 def flat(item: ItemRow, task: Task) -> dict[str, Any]:
@@ -86,17 +95,17 @@ def flat(item: ItemRow, task: Task) -> dict[str, Any]:
     return made
 
 
-def write(runner: Runner, run: RunRow) -> None:
+def write(run: StoredRun) -> None:
     """Write all files under the run's folder. Blocks; raises `OSError`, which says where.
 
     A file is either as it was or whole. What an earlier state of the run had more is removed.
     """
-    out = Path(run.out or "").expanduser()
+    out = Path(run.row.out or "").expanduser()
     out.mkdir(parents=True, exist_ok=True)
-    each = Split.read(spec.decode(run.spec).split).mode == "each"
+    each = Split.read(spec.decode(run.row.spec).split).mode == "each"
     files, groups = Files(out), Groups(out) if each else None
     try:
-        _fill(files, runner, run, groups)
+        _fill(files, run, groups)
         files.keep()
     except OSError as error:
         error.filename = error.filename or str(out)
@@ -107,21 +116,21 @@ def write(runner: Runner, run: RunRow) -> None:
             groups.close()
 
 
-def _fill(files: "Files", runner: Runner, run: RunRow, groups: Groups | None) -> None:
-    tasks, order = runner.tasks(run), spec.decode(run.spec)
+def _fill(files: "Files", run: StoredRun, groups: Groups | None) -> None:
+    order = spec.decode(run.row.spec)
     merging = merge.Merging(order.merge, tuple(brand(one) for one in order.quality))
     whole = files.array("consolidated/all_analysis.json")
     rejects = files.lines("rejects.jsonl")
-    early = rejects_path(runner.folder, run.run_id)
+    early = rejects_path(run.folder, run.row.run_id)
     if early.is_file():
         with early.open("rb") as source:
             shutil.copyfileobj(source, rejects.file)
-    for item in _items(runner.store, run.run_id):
+    for item in _items(run.store, run.row.run_id):
         if item.state != ItemState.DONE:
             if item.state in {ItemState.RETRY, ItemState.FAILED, ItemState.REJECTED}:
                 rejects.add(_encode(_reject(item)))
             continue
-        row = flat(item, tasks[item.task])
+        row = flat(item, run.tasks[item.task])
         text = _encode(row)
         array, lines, done = files.answers(row["provider"], item.task)
         array.add(text)
@@ -134,10 +143,10 @@ def _fill(files: "Files", runner: Runner, run: RunRow, groups: Groups | None) ->
     for together in groups or ():
         for merged in merging.merged([msgspec.json.decode(one) for one in together]):
             whole.add(_encode(merged))
-    now = dt.datetime.fromtimestamp(runner.clock.now(), dt.UTC).isoformat()
+    now = dt.datetime.fromtimestamp(run.clock.now(), dt.UTC).isoformat()
     files.checkpoints(now)
-    told = summary.gather(runner.store, run)
-    _strange(files, runner.folder, told)
+    told = summary.gather(run.store, run.row)
+    _strange(files, run.folder, told)
     made = {**told.as_dict(), "agreement": merging.agreement(), "files": files.names(SUMMARY)}
     files.lines(SUMMARY).add(msgspec.json.format(_encode(made), indent=2))
 

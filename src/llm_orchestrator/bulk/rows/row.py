@@ -1,6 +1,7 @@
 """A row of the input, and why one cannot be asked."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 import msgspec
@@ -55,3 +56,8 @@ class Reject(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     def told(self) -> str:
         """What is wrong, for people, with its place."""
         return f"line {self.line:,}: {self.reason}" if self.line else self.reason
+
+
+def rejects_path(folder: Path, run_id: str) -> Path:
+    """Where rows of a run are noted that cannot be asked."""
+    return folder / f"{run_id}.rejects.jsonl"
