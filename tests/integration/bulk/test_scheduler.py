@@ -29,7 +29,6 @@ PROGRAM = """
 import faulthandler, json, signal, sys
 from datetime import time
 from llm_orchestrator.bulk import BatchScheduler
-
 faulthandler.register(signal.SIGUSR1)
 config, clock, schedule = sys.argv[1:4]
 scheduler = BatchScheduler(schedule or None, 0.3, config=json.loads(config), clock=clock)
