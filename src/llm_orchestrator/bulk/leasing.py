@@ -22,12 +22,16 @@ async def renewed(
     """Claim a run or a unit again in time, until the body is done; it is not released here."""
 
     async def renew() -> None:
+        told = False
         while True:
             await asyncio.sleep(lease / 3)
             try:
                 await store.do(claim, name, owner, lease)
+                told = False
             except StoreError as error:
-                log.warning("the lease of %s cannot be renewed: %s", name, error)
+                if not told:
+                    log.warning("the lease of %s cannot be renewed: %s", name, error)
+                told = True
 
     task = asyncio.get_running_loop().create_task(renew())
     try:

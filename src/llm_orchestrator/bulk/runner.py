@@ -17,6 +17,7 @@ from llm_orchestrator.bulk.error_text import error_text
 from llm_orchestrator.bulk.leasing import renewed
 from llm_orchestrator.bulk.online import refusals
 from llm_orchestrator.bulk.online.lane import OnlineLane
+from llm_orchestrator.bulk.patience import patiently
 from llm_orchestrator.bulk.planning.deadline import DeadlineWatch
 from llm_orchestrator.bulk.planning.plan import Decision
 from llm_orchestrator.bulk.tasks import cutting
@@ -130,6 +131,9 @@ class Runner:
 
         Any process may call this at any time: while another one has the run, it is only watched.
         """
+        return await patiently(lambda: self._drive(run_id), stopped=lambda: self.stopped)
+
+    async def _drive(self, run_id: str) -> RunRow:
         await self.clock.refresh()
         while True:
             run = await self.row(run_id)

@@ -35,11 +35,20 @@ class BulkConnection:
                 yield backend
         except faults as error:
             reason = reason_of(error, self.target)
-            raise StoreError(
+            told = StoreError(
                 f"the bulk runs at {self.target.shown} cannot be read or written: "
                 f"{reason.rstrip('.')}. {advice_for(error, reason)}"
-            ) from error
+            )
+            told.retryable = self.postgres and _passes(error)  # type: ignore[misc]
+            raise told from error
 
     def close(self) -> None:
         """Disconnect; the next use connects again."""
         self._backend.close()
+
+
+def _passes(error: Exception) -> bool:
+    """Whether a server may be well again soon: it restarts, or cannot be reached."""
+    from psycopg import OperationalError
+
+    return isinstance(error, OperationalError)

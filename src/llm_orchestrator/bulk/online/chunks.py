@@ -222,7 +222,11 @@ class ChunkRunner:
                 chunk.spending.settle(held, 0)
                 return
             chunk.spending.settle(held, outcome.cost_pico)
-            await chunk.outcomes.add(outcome)
+            try:
+                await chunk.outcomes.add(outcome)
+            except StoreError as error:  # it is kept; what is under way is waited for, and kept too
+                self.broken = error
+                chunk.short = True
 
     async def _one(
         self, row: ItemRow, chunk: "_Chunk", asked: Request | Texts, held: Pico

@@ -2,6 +2,7 @@
 
 import asyncio
 
+from llm_orchestrator.bulk.patience import patiently
 from llm_orchestrator.store.bulk import BulkStore
 from llm_orchestrator.store.bulk_rows import Outcome, Unit
 
@@ -33,7 +34,7 @@ class OutcomeBuffer:
         if self._later is not None:
             self._later.cancel()
             await asyncio.gather(self._later, return_exceptions=True)
-        await self._write()
+        await patiently(self._write)
 
     async def _write(self, delay: float = 0.0) -> None:
         if delay:
