@@ -1,5 +1,7 @@
 """Units that are ended early, by whoever may."""
 
+from functools import partial
+
 import pytest
 
 from llm_orchestrator.simulator import Simulator
@@ -7,6 +9,7 @@ from llm_orchestrator.store.bulk_rows import ItemState
 from tests.integration.batching import ENDLESS, NAMES, NOTHING_PARTIAL, UNPRICED
 from tests.integration.bulk.conftest import Open
 from tests.integration.bulk.test_sending import NEVER, one
+from tests.integration.bulk.world import World
 
 DONE, WAITING = ItemState.DONE, ItemState.WAITING
 
@@ -117,3 +120,23 @@ async def test_who_gives_up_does_so_in_one_go(at: Open, sim: Simulator) -> None:
     assert await world.counts() == {DONE: 4}
     assert world.booked()[unit.work_id] == 0
     assert sim.batches()["accepted"] == 1
+
+
+@pytest.mark.parametrize("name", sorted(ENDLESS))
+async def test_one_that_cannot_be_cancelled_goes_on_and_that_is_said_once(
+    at: Open, sim: Simulator, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    world = at(name)
+    sim.set_batches(queue=3600)
+    unit = await one(world, name)
+    await world.until(partial(_stepped_to, world, unit.work_id, "sent"))
+    await world.batch_lane.cancel(unit.work_id, "late")
+    await world.finish(unit.work_id)
+    assert await world.counts() == {DONE: 120}
+    assert caplog.text.count("cannot be cancelled, and goes on") == 1
+    assert caplog.text.count("cannot be cancelled") == 1
+
+
+async def _stepped_to(world: World, work_id: str, state: str) -> bool:
+    await world.batch_lane.advance(work_id)
+    return await world.is_in(work_id, state)

@@ -7,7 +7,7 @@ from pathlib import Path
 from llm_orchestrator.bulk.answers import Judge
 from llm_orchestrator.bulk.batches import audit, collect, poll, reconcile, submit, tidying
 from llm_orchestrator.bulk.batches.audit import Audited, Stray
-from llm_orchestrator.bulk.batches.context import BatchContext, Rebuild
+from llm_orchestrator.bulk.batches.context import BatchContext, Rebuild, wire_of
 from llm_orchestrator.bulk.clock import Clock, SystemClock
 from llm_orchestrator.bulk.error_text import error_text, without_details
 from llm_orchestrator.bulk.leasing import renewed
@@ -121,7 +121,12 @@ class BatchLane:
         What its batch has answered by then is paid for, and read.
         """
         context = self.context
-        return await context.store.do(context.store.units.cancel, work_id, why, at=context.micros())
+        units = context.store.units
+        asked = await context.store.do(units.cancel, work_id, why, at=context.micros())
+        unit = await context.store.do(units.get, work_id) if asked else None
+        if unit is not None and unit.state == "sent" and not self._cancels(unit):
+            log.warning("%s: %s cannot be cancelled, and goes on", unit.provider, unit.batch_id)
+        return asked
 
     async def strays(self, provider: str, since: float) -> list[Stray]:
         """Batches at the provider, created since then (unix seconds), that no unit ordered."""
@@ -143,6 +148,9 @@ class BatchLane:
         known: another store may have it. So are results that nobody asked for.
         """
         return await tidying.tidy(self.context)
+
+    def _cancels(self, unit: Unit) -> bool:
+        return wire_of(self.context.target(unit)).cancels
 
     async def _step(self, unit: Unit) -> float | None:
         match unit.state:

@@ -3,7 +3,7 @@
 import msgspec
 
 from llm_orchestrator.bulk.batches import submit
-from llm_orchestrator.bulk.batches.context import BatchContext
+from llm_orchestrator.bulk.batches.context import BatchContext, wire_of
 from llm_orchestrator.bulk.batches.crash_points import crash_point
 from llm_orchestrator.bulk.error_text import error_text
 from llm_orchestrator.dialects import batch
@@ -58,7 +58,7 @@ async def look(context: BatchContext, unit: Unit) -> float | None:
 async def _status(context: BatchContext, unit: Unit, target: Candidate) -> BatchStatus:
     """The batch as it is, after it was asked to end where it should."""
     batch_id = unit.batch_id or ""
-    asked = unit.provider_state == BatchState.CANCELLING
+    asked = unit.provider_state == BatchState.CANCELLING or not wire_of(target).cancels
     # One that only matches may be somebody else's: it is left to its end.
     if unit.cancel_at is not None and unit.proof != "match" and not asked:
         await submit.end(context, target, batch_id)
