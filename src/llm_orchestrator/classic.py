@@ -41,7 +41,7 @@ class OrchestrationResult(msgspec.Struct, frozen=True, kw_only=True):
     ensemble_models: list[str] | None = None
     metadata: dict[str, Any] = {}
     timestamp: str
-    """When the answer was there: ISO 8601, UTC."""
+    """When the answer had come: ISO 8601, UTC."""
 
     def to_dict(self) -> dict[str, Any]:
         """As it is written to a file."""

@@ -30,7 +30,7 @@ class ImageRule(Protocol):
 
 
 def _up(number: int, by: int) -> int:
-    """How many ``by`` cover ``number``."""
+    """``number`` divided by ``by``, rounded up."""
     return -(-number // by)
 
 

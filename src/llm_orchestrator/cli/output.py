@@ -156,12 +156,12 @@ def _places(amount: Decimal) -> int:
 
 
 def seconds(duration: float) -> str:
-    """``5 ms``, ``1.2 s``."""
+    """A duration for people: ``5 ms``, ``1.2 s``."""
     return f"{duration * 1000:.0f} ms" if duration < 1 else f"{duration:.1f} s"
 
 
 def count(number: int, word: str, words: str = "") -> str:
-    """``1 model``, ``2 models``."""
+    """A number with its noun: ``1 model``, ``2 models``."""
     return f"{number:,} {word if number == 1 else words or word + 's'}"
 
 

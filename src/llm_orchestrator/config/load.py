@@ -156,7 +156,7 @@ def _written(path: KeyPath, data: object) -> KeyPath:
 
 
 def show(path: KeyPath) -> str:
-    """``providers.openai.models[0].name``."""
+    """A key path as the user writes it: ``providers.openai.models[0].name``."""
     text = ""
     for part in path:
         text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part

@@ -88,7 +88,7 @@ class Dialect(Protocol):
         ...
 
     def decode_count(self, reply: HTTPReply, target: Candidate) -> int:
-        """That number."""
+        """The number of input tokens in the reply to such a call."""
         ...
 
 
@@ -144,8 +144,8 @@ def unreadable(reply: HTTPReply, target: Candidate, *request_id: str) -> errors.
 _MOST_TOKENS = 2**40
 
 
-def believed(usage: Usage) -> Usage | None:
-    """The usage, or ``None`` for numbers that no answer has: better no cost than a wrong one."""
+def plausible(usage: Usage) -> Usage | None:
+    """The usage, or ``None`` for numbers that cannot be right: better no cost than a wrong one."""
     read, written = usage.cache_read_tokens, usage.cache_write_tokens
     if (
         0 <= usage.input_tokens <= _MOST_TOKENS

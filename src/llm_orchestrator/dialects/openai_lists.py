@@ -9,7 +9,7 @@ from urllib.parse import quote
 import msgspec
 
 from llm_orchestrator.dialects import listed, reported
-from llm_orchestrator.dialects.base import UNREADABLE, believed, unreadable, unsupported
+from llm_orchestrator.dialects.base import UNREADABLE, plausible, unreadable, unsupported
 from llm_orchestrator.dialects.openai_faults import REQUEST_ID
 from llm_orchestrator.types.http import HTTPCall, HTTPReply
 from llm_orchestrator.types.model import Model
@@ -87,12 +87,12 @@ class _Listed(msgspec.Struct):
 
     @property
     def mode(self) -> str:
-        """What it is for."""
+        """What the model makes: vectors (``embedding``) or answers (``chat``)."""
         return "embedding" if self.type == "embedding" else "chat"
 
     @property
     def abilities(self) -> frozenset[str] | None:
-        """What it says that the model can do."""
+        """What the list says that the model can do."""
         if _field(self.capabilities, "completion_chat") is True:
             return listed.of_flags(self.capabilities)
         if isinstance(self.supported_parameters, list):
@@ -161,7 +161,7 @@ class _Usage(msgspec.Struct):
     prompt_tokens: int | None = None
 
     def read(self) -> Usage | None:
-        return None if self.prompt_tokens is None else believed(Usage(self.prompt_tokens))
+        return None if self.prompt_tokens is None else plausible(Usage(self.prompt_tokens))
 
 
 class _Vectors(msgspec.Struct):

@@ -26,11 +26,11 @@ class RouteOptions(TypedDict, total=False):
 
 
 class CacheOptions(TypedDict, total=False):
-    """Whether the answer may be one that is there; left out, the configuration says it."""
+    """Whether the answer may come from the cache; left out, the configuration says it."""
 
     cache: bool | Literal["refresh"]
-    """``True``: give an answer that is there, and keep a new one. ``"refresh"``: ask anew and keep
-    that. ``False``: neither."""
+    """``True``: answer from the cache, and keep a new answer there. ``"refresh"``: ask anew and
+    keep that. ``False``: neither."""
     cache_ttl: float
     """Seconds: how old the answer may be, and how long a new one counts. Means ``cache=True``."""
     cache_tenant: str
@@ -38,7 +38,7 @@ class CacheOptions(TypedDict, total=False):
 
 
 class LineOptions(TypedDict, total=False):
-    """How it waits where a rate limit makes calls wait."""
+    """How the call waits in line where a rate limit makes calls wait."""
 
     priority: int | PriorityWord
     """Who goes first: 10 first, 5 by default, 1 last; or ``high``, ``normal``, ``low``."""
@@ -57,7 +57,7 @@ _BESIDE = frozenset((*CacheOptions.__annotations__, *LineOptions.__annotations__
 
 
 def split(options: CallOptions) -> tuple[RouteOptions, RequestOptions]:
-    """How it is sought, and what is asked."""
+    """The options of the route and those of the request, apart."""
     route: dict[str, Any] = {}
     request: dict[str, Any] = {}
     for name, value in options.items():

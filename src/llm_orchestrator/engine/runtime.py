@@ -205,7 +205,7 @@ class Runtime(msgspec.Struct, kw_only=True):
         return reply
 
     def hit(self, call: Call, kept: Reply, parsed: object) -> Reply:
-        """The reply to a call whose answer was kept; books the call."""
+        """The reply to a call that is answered from the cache; books the call."""
         self.session.hit()
         call.routing = f'{{"cached":true,"made_by":"{kept.id}"}}'
         reply = msgspec.structs.replace(
@@ -260,7 +260,7 @@ class Runtime(msgspec.Struct, kw_only=True):
         call.end()
         if reply is not None and reply.saved_pico is not None:
             row.saved_pico = reply.saved_pico
-            self.session.spared(reply.saved_pico)
+            self.session.add_saved(reply.saved_pico)
         if self.config.cost_tracking.record_bodies:
             row.request_body = _as_json(call.request)
             row.response_body = reply.content if reply else None

@@ -19,7 +19,7 @@ class Session:
         self.unpriced_calls = 0
         """Calls with at least one attempt whose cost nobody knows."""
         self.cache_hits = 0
-        """Calls whose answer was there already."""
+        """Calls that were answered from the cache."""
         self._pico = self._saved = 0
         self._lock = Lock()
 
@@ -40,13 +40,13 @@ class Session:
         return to_usd(self._saved)
 
     def hit(self) -> None:
-        """Count a call whose answer was there."""
+        """Count a call that was answered from the cache."""
         with self._lock:
             self.calls += 1
             self.cache_hits += 1
 
-    def spared(self, saved: Pico) -> None:
-        """Count what a call did not cost, as all or some of it was there."""
+    def add_saved(self, saved: Pico) -> None:
+        """Count what a call saved because all or some of its answer came from the cache."""
         with self._lock:
             self._saved += saved
 

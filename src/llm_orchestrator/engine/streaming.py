@@ -79,7 +79,7 @@ async def stream(
                 parsed = parse_answer(response, parse) if parse else None
             except OrchestratorError as error:
                 if runtime.closed:
-                    raise _told(runtime.cut_short(), answer, target) from None
+                    raise _with_answer_so_far(runtime.cut_short(), answer, target) from None
                 continued = request is not call.request
                 broke_off = bool(call.attempts) and call.attempts[-1].first_token is not None
                 step = unless_over(
@@ -115,9 +115,9 @@ def _after(
     continued: bool,
     broke_off: bool,
 ) -> Step:
-    """What comes next."""
+    """The next step after an error: another request, or the end with an error."""
     if answer.begun:
-        _told(error, answer, rescue.current)
+        _with_answer_so_far(error, answer, rescue.current)
         if on_break == "fail":
             return Step("stop", rescue.current, error=error)
     if continued and isinstance(error, InvalidRequestError):
@@ -126,12 +126,14 @@ def _after(
     else:
         step = rescue.after(error, broke_off=broke_off)
     if step.error is not None:
-        _told(step.error, answer, rescue.current)
+        _with_answer_so_far(step.error, answer, rescue.current)
     return step
 
 
-def _told(error: OrchestratorError, answer: Assembly, target: Candidate) -> OrchestratorError:
-    """The error with what has come of the answer; a model refuses in words of its own."""
+def _with_answer_so_far(
+    error: OrchestratorError, answer: Assembly, target: Candidate
+) -> OrchestratorError:
+    """The error with the text so far; for a refusal, that text is the model's reason."""
     error.text = credentials.blanked(answer.text, target.provider)
     if isinstance(error, ContentFilterError) and error.text and not error.reason:
         error.reason = error.text

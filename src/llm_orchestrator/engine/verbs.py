@@ -15,7 +15,7 @@ from llm_orchestrator.types.reply import Reply
 
 
 async def answer(runtime: Runtime, one: Prepared) -> Reply:
-    """The reply."""
+    """The whole reply to a prepared call."""
     return await answered(runtime.outer, one.call, partial(_answer, runtime, one))
 
 

@@ -33,14 +33,14 @@ class Books(Protocol):
     """Who books calls that ended here."""
 
     def hit(self, call: Call, kept: Reply, parsed: object) -> Reply:
-        """The reply to a call whose answer was there; books the call."""
+        """The reply to a call that is answered from the cache; books the call."""
 
     def failed(self, call: Call, error: BaseException) -> None:
         """A call ended without an answer; books it."""
 
 
 class Cache:
-    """A guard round requests: gives answers that are there, keeps those that come.
+    """A guard round requests: gives answers that are kept, and keeps new ones.
 
     ``store`` is where answers lie beside this process's memory, if anywhere.
     """
@@ -143,7 +143,7 @@ class Cache:
     async def _turn(
         self, call: Call, policy: CachePolicy, key: str, lead: Lead | None
     ) -> Reply | Lead | None:
-        """The reply that is there or comes; or whether to ask for those who wait as well."""
+        """The kept reply; or whom to ask for: a lead for all who wait, ``None`` for this call."""
         found: Found | None = None
         try:
             if lead is None:

@@ -133,7 +133,7 @@ def call_row(
 
 
 def hit_row(call: Call, kept: Reply) -> CallRow:
-    """The row of a call whose answer was there: nothing was sent, so nothing was used."""
+    """The row of a call answered from the cache: nothing was sent, so nothing was used."""
     row = call_row(call, "ok", 0, Usage())
     row.provider = kept.provider
     row.model = kept.model

@@ -37,7 +37,7 @@ _decode = msgspec.json.Decoder(Vector).decode
 
 
 class CachedVectors:
-    """The texts of one call, with the vectors that are there and those that come."""
+    """The texts of one call, with vectors from the cache and new ones."""
 
     def __init__(
         self,
@@ -58,10 +58,10 @@ class CachedVectors:
         }
         self._found: dict[str, tuple[float, ...]] = {}
         self.saved: Pico | None = None
-        """What the vectors that were there had cost, as far as that is known."""
+        """What the vectors from the cache had cost, as far as that is known."""
 
     async def look(self) -> None:
-        """Take out what is there."""
+        """Find what the cache has of the texts."""
         if self._policy.refresh:
             return
         keys = self._keys.values()

@@ -39,7 +39,7 @@ def filled(row: Provider, given: Mapping[str, str], env: Environment, source: st
 
 
 def missing(row: Provider) -> str | None:
-    """What the row cannot do without and nobody has said; ``None`` when there is nothing."""
+    """Which variable the row needs and has no value for, and where to set it; ``None``: none."""
     for name, variable in row.variables.items():
         needed = variable.needed or f"{{{name}}}" in row.base_url
         if needed and name not in row.values and name not in row.secrets:

@@ -77,7 +77,7 @@ class Reply(msgspec.Struct, frozen=True):
     request_id: str | None = None
     extra: dict[str, Any] | None = None
     cached: bool = False
-    """It was there already: nothing was sent, ``cost`` is 0 and ``usage`` what it took then."""
+    """It came from the cache: nothing was sent, ``cost`` is 0 and ``usage`` what it took once."""
     saved_pico: Pico | None = None
     """What it cost when it was made, if it is `cached`."""
     strategy: str = "fallback"

@@ -6,7 +6,7 @@ import msgspec
 
 from llm_orchestrator.dialects import listed
 from llm_orchestrator.dialects.anthropic.errors import REQUEST_ID, from_body
-from llm_orchestrator.dialects.base import UNREADABLE, believed, unreadable
+from llm_orchestrator.dialects.base import UNREADABLE, plausible, unreadable
 from llm_orchestrator.types.http import HTTPReply
 from llm_orchestrator.types.model import Model
 from llm_orchestrator.types.provider import Candidate, Provider
@@ -129,7 +129,7 @@ def read_usage(usage: WireUsage | None) -> Usage | None:
     written = usage.cache_creation_input_tokens or 0
     hour = usage.cache_creation.ephemeral_1h_input_tokens if usage.cache_creation else 0
     details = usage.output_tokens_details
-    return believed(
+    return plausible(
         Usage(
             usage.input_tokens + read + written,
             usage.output_tokens or 0,
@@ -150,7 +150,7 @@ class _Listed(msgspec.Struct):
 
     @property
     def abilities(self) -> frozenset[str] | None:
-        """What it says that the model can do."""
+        """What the list says that the model can do."""
         if not isinstance(self.capabilities, dict):
             return None
         flags = self.capabilities

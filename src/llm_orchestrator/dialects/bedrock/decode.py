@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from llm_orchestrator.dialects.base import UNREADABLE, believed, unreadable
+from llm_orchestrator.dialects.base import UNREADABLE, plausible, unreadable
 from llm_orchestrator.dialects.bedrock.errors import MALFORMED_STOPS, REQUEST_ID, malformed
 from llm_orchestrator.types.http import HTTPReply
 from llm_orchestrator.types.provider import Candidate
@@ -43,7 +43,7 @@ class WireUsage(msgspec.Struct, gc=False, rename="camel"):
 
 
 class ServiceTier(msgspec.Struct, gc=False):
-    """The lane that served the request."""
+    """The service tier that served the request."""
 
     type: str | None = None
 
@@ -153,7 +153,7 @@ def read_usage(usage: WireUsage | None) -> Usage | None:
     read = usage.cache_read_input_tokens or 0
     written = usage.cache_write_input_tokens or 0
     hour = sum(one.input_tokens or 0 for one in usage.cache_details or () if one.ttl == "1h")
-    return believed(
+    return plausible(
         Usage(usage.input_tokens + read + written, usage.output_tokens or 0, read, written, hour)
     )
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from llm_orchestrator.dialects.base import UNREADABLE, believed, unreadable, unsupported
+from llm_orchestrator.dialects.base import UNREADABLE, plausible, unreadable, unsupported
 from llm_orchestrator.dialects.bedrock.encode import JSON, model_url
 from llm_orchestrator.dialects.bedrock.errors import REQUEST_ID
 from llm_orchestrator.types.http import HTTPCall, HTTPReply
@@ -114,6 +114,6 @@ def decode_embeddings(reply: HTTPReply, target: Candidate) -> tuple[list[list[fl
     header = reply.header(TOKEN_COUNT) or ""
     if tokens is None and header.isascii() and header.isdigit() and len(header) < 16:
         tokens = int(header)
-    usage = None if tokens is None else believed(Usage(tokens))
+    usage = None if tokens is None else plausible(Usage(tokens))
     request_id = reply.header(REQUEST_ID)
     return vectors, Response((), "stop", usage, target.model.id, "", request_id)

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from llm_orchestrator.dialects import listed
-from llm_orchestrator.dialects.base import UNREADABLE, believed, unreadable, where
+from llm_orchestrator.dialects.base import UNREADABLE, plausible, unreadable, where
 from llm_orchestrator.dialects.cohere.errors import REQUEST_ID, broken_off
 from llm_orchestrator.types.http import HTTPReply
 from llm_orchestrator.types.model import Model
@@ -137,7 +137,7 @@ def read_usage(usage: WireUsage | None) -> Usage | None:
     read = int(counts.input_tokens)
     # Cached ones are counted with the template, which is not paid.
     cached = min(int(usage.cached_tokens or 0), read)
-    return believed(Usage(read, int(counts.output_tokens or 0), cached))
+    return plausible(Usage(read, int(counts.output_tokens or 0), cached))
 
 
 def beside(citations: Any, usage: WireUsage | None) -> dict[str, Any] | None:

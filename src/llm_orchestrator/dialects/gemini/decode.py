@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from llm_orchestrator import errors
-from llm_orchestrator.dialects.base import UNREADABLE, believed, sealed, unreadable, where
+from llm_orchestrator.dialects.base import UNREADABLE, plausible, sealed, unreadable, where
 from llm_orchestrator.dialects.gemini.contents import WIRE
 from llm_orchestrator.dialects.gemini.errors import from_body
 from llm_orchestrator.dialects.gemini.thinking import generation
@@ -281,7 +281,7 @@ def read_usage(usage: WireUsage | None, searches: int = 0) -> Usage | None:
     if thoughts > made or usage.total_token_count != given + made:
         made += thoughts
     cached = usage.cached_content_token_count or 0
-    return believed(Usage(given, made, cached, 0, 0, thoughts, searches=searches))
+    return plausible(Usage(given, made, cached, 0, 0, thoughts, searches=searches))
 
 
 def tier(usage: WireUsage | None, header: str | None = None) -> str | None:

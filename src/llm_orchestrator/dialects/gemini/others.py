@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from llm_orchestrator.dialects.base import UNREADABLE, believed, unreadable, unsupported
+from llm_orchestrator.dialects.base import UNREADABLE, plausible, unreadable, unsupported
 from llm_orchestrator.dialects.gemini.decode import WireUsage, read_usage
 from llm_orchestrator.dialects.gemini.encode import JSON, encode_json, url
 from llm_orchestrator.types.http import HTTPCall, HTTPReply
@@ -149,7 +149,7 @@ def _counted(vectors: list[_Vector]) -> Usage | None:
     """The sum of what each vector says of its text; unknown when one of them is silent."""
     counts = [one.statistics.token_count for one in vectors if one.statistics]
     known = [int(count) for count in counts if count is not None]
-    return believed(Usage(sum(known))) if len(known) == len(vectors) else None
+    return plausible(Usage(sum(known))) if len(known) == len(vectors) else None
 
 
 class _Count(msgspec.Struct, rename="camel"):

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from llm_orchestrator.dialects.base import UNREADABLE, believed
+from llm_orchestrator.dialects.base import UNREADABLE, plausible
 from llm_orchestrator.dialects.batch import (
     REFUSED,
     TAG_KEY,
@@ -293,7 +293,7 @@ def _usage(told: msgspec.Raw) -> Usage | None:
         return None
     cached = usage.input_tokens_details.cached_tokens if usage.input_tokens_details else 0
     thought = usage.output_tokens_details.reasoning_tokens if usage.output_tokens_details else 0
-    return believed(
+    return plausible(
         Usage(usage.input_tokens, usage.output_tokens or 0, cached or 0, 0, 0, thought or 0)
     )
 

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from llm_orchestrator.dialects import reported
-from llm_orchestrator.dialects.base import UNREADABLE, believed, unreadable
+from llm_orchestrator.dialects.base import UNREADABLE, plausible, unreadable
 from llm_orchestrator.dialects.openai.details import signature
 from llm_orchestrator.dialects.openai.thoughts import ThinkTags, in_chunks
 from llm_orchestrator.dialects.openai_faults import REQUEST_ID, from_body
@@ -219,4 +219,4 @@ def read_usage(usage: WireUsage | None, *, apart: bool = False) -> Usage | None:
     if apart:
         reasoning = reasoning or usage.reasoning_tokens or 0
         output += reasoning
-    return believed(Usage(usage.prompt_tokens, output, cached, written, 0, reasoning))
+    return plausible(Usage(usage.prompt_tokens, output, cached, written, 0, reasoning))

@@ -6,7 +6,7 @@ import msgspec
 
 from llm_orchestrator import errors
 from llm_orchestrator.dialects import reported
-from llm_orchestrator.dialects.base import UNREADABLE, believed, sealed, unreadable, where
+from llm_orchestrator.dialects.base import UNREADABLE, plausible, sealed, unreadable, where
 from llm_orchestrator.dialects.openai_faults import REQUEST_ID, from_body
 from llm_orchestrator.types.http import HTTPReply
 from llm_orchestrator.types.provider import Candidate
@@ -204,7 +204,7 @@ def read_usage(body: WireResponse) -> Usage | None:
         written = details.cache_write_tokens or details.cache_creation_input_tokens or 0
     if usage.output_tokens_details is not None:
         reasoning = usage.output_tokens_details.reasoning_tokens or 0
-    return believed(
+    return plausible(
         Usage(
             usage.input_tokens,
             usage.output_tokens or 0,
