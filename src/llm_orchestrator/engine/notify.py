@@ -46,9 +46,8 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     """All of it in a sentence."""
 
 
-Told: TypeAlias = Alert | Notice
-Deliver: TypeAlias = Callable[[Any], object]
-"""Takes an `Alert` or a `Notice`."""
+AnyAlert: TypeAlias = Alert | Notice
+Deliver: TypeAlias = Callable[[AnyAlert], object]
 
 
 class Notifier:
@@ -83,7 +82,7 @@ class Notifier:
         own = [one for many in self._own.values() for one in many]
         return list(dict.fromkeys([*self._general, *own]))
 
-    def of(self, alert: Told) -> Sequence[Secret]:
+    def of(self, alert: AnyAlert) -> Sequence[Secret]:
         """Where an alert goes."""
         if isinstance(alert, Notice):
             return self._general
@@ -93,7 +92,7 @@ class Notifier:
                 return found
         return self._general
 
-    def tell(self, alert: Told) -> None:
+    def tell(self, alert: AnyAlert) -> None:
         """Log an alert at once and send it soon; from any thread."""
         told = isinstance(alert, Notice) and alert.severity == "info"
         log.log(logging.INFO if told else logging.WARNING, "%s", alert.text)
@@ -101,7 +100,7 @@ class Notifier:
             self._queue.put(_Job(alert, list(destinations)))
             self._start()
 
-    def try_out(self, alert: Told) -> dict[str, bool]:
+    def try_out(self, alert: AnyAlert) -> dict[str, bool]:
         """Send an alert once, now; whether it arrived, by destination as it may be shown."""
         return {
             f"{number}. {shown(one)}": self._try(one, alert)
@@ -160,7 +159,7 @@ class Notifier:
         )
         return wait_s
 
-    def _try(self, destination: Secret, alert: Told) -> bool:
+    def _try(self, destination: Secret, alert: AnyAlert) -> bool:
         try:
             deliver = self._made.get(destination)
             if deliver is None:
@@ -175,7 +174,7 @@ class Notifier:
 class _Job:
     """An alert, and where it did not arrive yet."""
 
-    def __init__(self, alert: Told, left: list[Secret]) -> None:
+    def __init__(self, alert: AnyAlert, left: list[Secret]) -> None:
         self.alert = alert
         self.left = left
         self.failures = 0
@@ -221,7 +220,7 @@ def _made(text: str) -> Deliver:
         if not made.add(text):
             raise ConfigError("Apprise does not know such a URL")
 
-    def deliver(alert: Told) -> object:
+    def deliver(alert: AnyAlert) -> object:
         told = alert.name if isinstance(alert, Notice) else f"budget: {alert.share} % spent"
         with _hushed():
             return bool(made.notify(title=f"LLM {told}", body=alert.text))

@@ -40,7 +40,7 @@ def chain(runtime: Runtime, names: str | Sequence[str]) -> Pool:
 def _kept(runtime: Runtime, key: tuple[object, ...], make: Callable[[], "Pool"]) -> "Pool":
     """A pool, made once: what it holds follows from the configuration and the lists found."""
     key = (runtime.listed_models.version, *key)
-    known: Pool | None = runtime.pools.get(key)
+    known = runtime.pools.get(key)
     if known is None:
         known = runtime.pools[key] = make()
     return known

@@ -37,6 +37,7 @@ from llm_orchestrator.types.usage import Usage
 
 if TYPE_CHECKING:
     from llm_orchestrator.engine.learning import Skills
+    from llm_orchestrator.engine.pool import Pool
     from llm_orchestrator.pipeline.cache import Cache
     from llm_orchestrator.pipeline.outer import Outer
 
@@ -72,7 +73,7 @@ class Runtime(msgspec.Struct, kw_only=True):
     """The guards round each request, the outermost first."""
     cache: "Cache | None" = None
     """One of them; made when a call first wants it, where the configuration does not."""
-    pools: dict[tuple[object, ...], Any] = {}
+    pools: "dict[tuple[object, ...], Pool]" = {}
     """Whom strategies may choose from, as `pool` has found out."""
     under_way: set[Call] = msgspec.field(default_factory=set)
     """The calls that have begun and are not booked."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Final
+from typing import Final
 
 from aiohttp import web
 
@@ -51,7 +51,7 @@ class Delivery:
     headers: dict[str, str]
     pacer: Pacer
     fault: Fault | None
-    settled: Any  # called with the outcome before the client can see the end
+    settled: Callable[[str], None]  # called with the outcome before the client can see the end
 
     async def send(self) -> web.StreamResponse:
         """Send the reply; returns when all is sent or the fault has ended it."""

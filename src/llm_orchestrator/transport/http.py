@@ -4,9 +4,8 @@ import asyncio
 import io
 import os
 import weakref
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from functools import lru_cache
-from typing import Any
 
 import aiohttp
 from yarl import URL
@@ -133,7 +132,7 @@ def _after_fork() -> None:
 os.register_at_fork(after_in_child=_after_fork)
 
 
-def _data(call: HTTPCall) -> Any:
+def _data(call: HTTPCall) -> AsyncGenerator[bytes, None] | io.BytesIO | bytes | None:
     if call.parts:
         return pieces(call)
     return io.BytesIO(call.body) if len(call.body) > _LARGE else call.body or None
