@@ -10,10 +10,12 @@ import pytest
 
 from llm_orchestrator.bulk import BatchJobType, BatchProcessor, BatchProvider
 from llm_orchestrator.bulk.output import summary
+from llm_orchestrator.bulk.queue import callbacks
 from llm_orchestrator.bulk.queue.placing import Placing
 from llm_orchestrator.errors import InvalidRequestError, ModelNotFoundError
 from llm_orchestrator.simulator import Simulator
 from llm_orchestrator.store.bulk_jobs import JobOutcome
+from tests.integration.budgets.receiver import Receiver
 from tests.integration.bulk.world import sections
 
 NAMES = ("openai", "anthropic", "gemini")
@@ -52,6 +54,30 @@ async def ended(batch: BatchProcessor, batch_id: str) -> dict[str, Any]:
         assert status["status"] in {"queued", "in_progress"}, status
         await asyncio.sleep(0.05)
     raise AssertionError(f"it has not ended: {status}")
+
+
+async def test_who_wants_to_know_of_one_batch_is_called_when_it_has_ended(
+    batch: BatchProcessor,
+) -> None:
+    with Receiver().run() as receiver:
+        hook = f"http://127.0.0.1:{receiver.port}/hook"
+        await batch.queue_job("creative_scoring", "openai", ask("Score this"))
+        (batch_id,) = await batch.process_all_batches()
+        callback_id = await batch.on_completion(batch_id, hook)
+        await ended(batch, batch_id)
+        assert await batch.on_completion(batch_id, hook) == callback_id, "once for each target"
+        for _ in range(2):  # as workers do, again and again
+            await asyncio.to_thread(callbacks.arm, batch.store, [], batch.micros())
+            await asyncio.to_thread(callbacks.deliver, batch.store)
+        (told,) = receiver.posts
+    assert (told["event"], told["batch_id"], told["status"]) == (
+        "batch.ended",
+        batch_id,
+        "completed",
+    )
+    assert (told["callback_id"], told["job_count"]) == (callback_id, 1)
+    with pytest.raises(InvalidRequestError, match="callback"):
+        await batch.on_completion(batch_id, "nonsense")
 
 
 async def test_a_job_gets_its_result(batch: BatchProcessor, sim: Simulator) -> None:
