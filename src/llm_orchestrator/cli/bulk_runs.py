@@ -55,7 +55,7 @@ def status(
             output.show(bulk_live.drawing(report, run.now))
             if report.run.error:
                 output.warn(report.run.error)
-            if bulk_shown.left_alone(report.run):
+            if bulk_shown.left_alone(report):
                 output.warn(bulk_shown.alone(report.run))
 
 
@@ -84,8 +84,8 @@ def watch(
 def _watched(run: "BulkRun") -> None:
     """Until it rests, or nobody has been at it for a while: between two drivers is a moment."""
     seen = time.monotonic()
-    while (row := run.status().run).state not in _ENDED:
-        if not bulk_shown.left_alone(row):
+    while (report := run.status()).run.state not in _ENDED:
+        if not bulk_shown.left_alone(report):
             seen = time.monotonic()
         elif time.monotonic() - seen > _ALONE_S:
             return
@@ -93,7 +93,7 @@ def _watched(run: "BulkRun") -> None:
 
 
 def _facts(report: "Report") -> dict[str, object]:
-    return report.as_dict() | {"driven": report.run.driven(time.time())}
+    return report.as_dict() | {"driven": report.driven}
 
 
 def pause(

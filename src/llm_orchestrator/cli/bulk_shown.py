@@ -1,7 +1,6 @@
 """What ``llmo bulk`` shows of a run, and the exit code that its end means."""
 
 import datetime as dt
-import time
 from typing import TYPE_CHECKING, cast
 
 import msgspec
@@ -132,7 +131,7 @@ def _next(report: "Report", *, written: bool) -> None:
     name = run.name or run.run_id
     if run.ended_at is not None and report.count("failed"):
         output.note(f"`llmo bulk retry {name}` asks again what has failed.")
-    if left_alone(run):
+    if left_alone(report):
         output.warn(alone(run))
     elif run.state == "loading":
         output.note("Its input is not read yet; if nobody does, the same `llmo bulk run` goes on.")
@@ -146,9 +145,9 @@ def _next(report: "Report", *, written: bool) -> None:
         output.note(f"`llmo bulk results {name}` prints the answers.")
 
 
-def left_alone(run: "RunRow") -> bool:
+def left_alone(report: "Report") -> bool:
     """Whether it has not ended, and nobody goes on with it."""
-    return run.state in _GOES_ON and not run.driven(time.time())
+    return report.run.state in _GOES_ON and not report.driven
 
 
 def alone(run: "RunRow") -> str:

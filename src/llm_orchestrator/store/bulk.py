@@ -34,16 +34,17 @@ class BulkStore:
         self.target: Target = parse_url(url)
         self._connection = BulkConnection(self.target, timeout_s)
         self._pool = ThreadPoolExecutor(1, "llmo-bulk")
-        self.runs = BulkRuns(self._connection)
+        self.wall = wall = self._connection.wall
+        self.runs = BulkRuns(self._connection, wall)
         self.items = BulkItems(self._connection)
-        self.units = BulkUnits(self._connection)
+        self.units = BulkUnits(self._connection, wall)
         self.history = BulkHistory(self._connection)
         self.sums = BulkSums(self._connection)
-        self.jobs = BulkJobs(self._connection)
-        self.nights = BulkNights(self._connection)
-        self.upkeep = BulkUpkeep(self._connection)
-        self.alerts = BulkAlerts(self._connection)
-        self.callbacks = BulkCallbacks(self._connection)
+        self.jobs = BulkJobs(self._connection, wall)
+        self.nights = BulkNights(self._connection, wall)
+        self.upkeep = BulkUpkeep(self._connection, wall)
+        self.alerts = BulkAlerts(self._connection, wall)
+        self.callbacks = BulkCallbacks(self._connection, wall)
 
     async def do(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """What the call returns; it must not return a generator."""

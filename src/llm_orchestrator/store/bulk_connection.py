@@ -1,5 +1,6 @@
 """The connection to the tables of bulk runs."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -9,6 +10,9 @@ from llm_orchestrator.store.connect import connect
 from llm_orchestrator.store.outage import advice_for, reason_of
 from llm_orchestrator.store.urls import Target
 
+_SET_S = 60.0
+"""How often the clock of a server is looked at."""
+
 
 class BulkConnection:
     """The connection that the aggregates share. What the database raises becomes `StoreError`."""
@@ -16,11 +20,27 @@ class BulkConnection:
     def __init__(self, target: Target, timeout_s: float) -> None:
         self.target = target
         self._backend = connect(target, timeout_s)
+        self._ahead: float | None = None
+        """Of our monotonic clock: that of the server."""
+        self._set_at = 0.0
 
     @property
     def postgres(self) -> bool:
         """Whether rows must be locked one by one."""
         return self.target.kind == "postgres"
+
+    def wall(self) -> float:
+        """Unix seconds, for leases: by the server's clock, as those of machines may differ."""
+        if not self.postgres:
+            return time.time()
+        begun = time.monotonic()
+        if self._ahead is None or begun - self._set_at > _SET_S:
+            with self() as backend:
+                sql = "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) AS FLOAT)"
+                ((now,),) = list(backend.query(sql))
+            self._set_at = time.monotonic()
+            self._ahead = now - (begun + self._set_at) / 2
+        return time.monotonic() + self._ahead
 
     @contextmanager
     def __call__(self, *, atomic: bool = False) -> Iterator[Backend]:

@@ -118,6 +118,8 @@ class Report(msgspec.Struct, kw_only=True):
     """How long batches of the providers that have some out have been taking."""
     failures: tuple[str, ...] = ()
     """Why items have failed: examples."""
+    driven: bool = False
+    """Whether somebody is at it."""
 
     def count(self, word: str) -> int:
         """Items in a state, of all tasks."""
@@ -213,6 +215,7 @@ def _gathered(store: BulkStore, run: RunRow) -> Report:
     made.turnarounds = Turnarounds({one: store.history.turnarounds(one) for one in out})
     if made.count("failed"):
         made.failures = _examples(store, run.run_id)
+    made.driven = run.driven(store.wall())
     return made
 
 
