@@ -54,7 +54,7 @@ def forecast(report: Report) -> Pico | None:
             if unit.cost_pico is None:
                 return None
         elif unit.expected_pico is None:
-            left += unit.count
+            left += unit.count - (0 if unit.cost_pico is None else unit.done or 0)
         else:
             total += max(0, unit.expected_pico - (unit.cost_pico or 0))
     if left and per_item is None:

@@ -60,9 +60,9 @@ class Costs(msgspec.Struct, kw_only=True):
         self.failed += counts.failed
         self.again += counts.again
         if not unit.over:
-            self.held_pico += (unit.hold_pico or 0) if unit.reserved else 0
-            return
-        if unit.state == "dropped":
+            spent = unit.cost_pico or 0
+            self.held_pico += max(0, (unit.hold_pico or 0) - spent) if unit.reserved else 0
+        if unit.state == "dropped" or (not unit.over and unit.cost_pico is None):
             return
         self.input_tokens += unit.input_tokens or 0
         self.output_tokens += unit.output_tokens or 0
@@ -205,7 +205,7 @@ async def report(store: BulkStore, run_id: str) -> Report:
 
 def _gathered(store: BulkStore, run: RunRow) -> Report:
     """In the store's thread."""
-    units = store.units.of_run(run.run_id)
+    units = [_so_far(store, one) for one in store.units.of_run(run.run_id)]
     # Nobody has to look where all was answered the first time.
     lost = any(one.over and (one.failed or one.state == "dropped") for one in units)
     stayed = store.items.stayed(run.run_id) if lost else []
@@ -217,6 +217,23 @@ def _gathered(store: BulkStore, run: RunRow) -> Report:
         made.failures = _examples(store, run.run_id)
     made.driven = run.driven(store.wall())
     return made
+
+
+def _so_far(store: BulkStore, unit: Unit) -> Unit:
+    """The unit with what it has answered, which a chunk counts itself only when it is over."""
+    if unit.over or unit.lane != "online":
+        return unit
+    sums = store.items.sums(unit.run_id, unit.work_id)
+    if not sums.count:
+        return unit
+    return msgspec.structs.replace(
+        unit,
+        done=sums.done,
+        failed=sums.count - sums.done,
+        cost_pico=sums.cost_pico,
+        input_tokens=sums.input_tokens,
+        output_tokens=sums.output_tokens,
+    )
 
 
 def _examples(store: BulkStore, run_id: str) -> tuple[str, ...]:
