@@ -1,7 +1,9 @@
 """Alerts are told once each, and callbacks arrive at least once, whatever happens meanwhile."""
 
+import asyncio
 import http.server
 import json
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -19,6 +21,7 @@ from llm_orchestrator.store.bulk import BulkStore
 from llm_orchestrator.store.bulk_jobs import JobRow
 from llm_orchestrator.store.bulk_rows import NewItem, RunRow, Unit
 from llm_orchestrator.types.secret import Secret
+from tests.waiting import until
 
 HOUR = 3_600_000_000
 NOW = 1_000 * 24 * HOUR
@@ -309,6 +312,30 @@ def test_commands_and_functions_are_called(
     broken = [row for row in store.wait(store.callbacks.of_run, "run1") if row.error]
     assert [row.error for row in broken] == ["ValueError: not today"]
     assert msgspec.json.decode(broken[0].body)["batch_id"] == "run1"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no groups of processes")
+def test_a_command_that_hangs_is_ended_with_all_that_it_has_started(
+    store: BulkStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(callbacks, "_TIMEOUT_S", 1.0)
+    script, noted = tmp_path / "hangs.sh", tmp_path / "pid"
+    script.write_text(f"#!/bin/sh\nsleep 300 &\necho $! > {noted}\nwait\n")
+    script.chmod(0o755)
+    run(store, "run1", state="completed", ended_at=NOW)
+    callbacks.ask(store, "run1", f"command:{script}")
+    callbacks.arm(store, [], NOW)
+    assert callbacks.deliver(store) == 0
+    (row,) = store.wait(store.callbacks.of_run, "run1")
+    assert "timed out after 1.0 seconds" in (row.error or "")
+    asyncio.run(until(lambda: not running(int(noted.read_text()))))
+
+
+def running(pid: int) -> bool:
+    """Whether the process is there, and not only waits to be reaped."""
+    command = ["ps", "-o", "stat=", "-p", str(pid)]
+    found = subprocess.run(command, capture_output=True, text=True, check=False)
+    return bool(found.stdout.strip()) and not found.stdout.startswith("Z")
 
 
 def test_what_cannot_be_called_is_refused(store: BulkStore) -> None:

@@ -12,8 +12,11 @@ import inspect
 import logging
 import os
 import shlex
+import signal
 import subprocess
+import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 from urllib.error import URLError
 from urllib.request import Request, build_opener
@@ -110,17 +113,31 @@ def _post(one: CallbackRow, body: bytes) -> None:
 
 
 def _start(one: CallbackRow, body: bytes) -> None:
-    done = subprocess.run(  # noqa: S603 - the user's own command
+    with subprocess.Popen(  # noqa: S603 - the user's own command
         shlex.split(one.target),
-        input=body,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         env={**os.environ, "LLMO_CALLBACK_ID": one.callback_id},
-        capture_output=True,
-        timeout=_TIMEOUT_S,
-        check=False,
-    )
-    if done.returncode:
-        said = done.stderr[-200:].decode(errors="replace").strip()
-        raise ChildProcessError(f"exit code {done.returncode}: {said}")
+        start_new_session=True,
+    ) as process:
+        try:
+            _, said = process.communicate(body, _TIMEOUT_S)
+        except BaseException:
+            _end(process)
+            raise
+    if process.returncode:
+        told = said[-200:].decode(errors="replace").strip()
+        raise ChildProcessError(f"exit code {process.returncode}: {told}")
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    """End a command that hangs, with all that it has started: each try would leave more."""
+    if sys.platform == "win32":
+        process.kill()
+    else:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def _invoke(target: str, body: dict[str, Any]) -> None:
