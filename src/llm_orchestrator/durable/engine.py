@@ -152,3 +152,5 @@ class Durable:
         if self._dbos is not None:
             dbos, self._dbos = self._dbos, None
             dbos.destroy(destroy_registry=True, workflow_completion_timeout_sec=timeout_s)
+            # What still lasts cannot be noted any more, and is done again: no news for anybody.
+            logging.getLogger("dbos").setLevel(logging.CRITICAL)

@@ -58,6 +58,28 @@ while not heard():
 engine.stop(2)
 """
 
+STOPPED = """
+import sys, threading
+from llm_orchestrator.durable.engine import Durable
+
+begun, over = threading.Event(), threading.Event()
+
+def handler(key):
+    begun.set()
+    over.wait(30)
+
+engine = Durable(sys.argv[1], executor_id="one", polling_s=0.1)
+engine.register("work", handler)
+engine.start()
+engine.enqueue("work", "long")
+assert begun.wait(30)
+engine.stop(1)
+over.set()
+for thread in threading.enumerate():
+    if thread is not threading.current_thread() and not thread.daemon:
+        thread.join(10)
+"""
+
 
 def run(tmp_path: Path, address: str, executor: str, mode: str, want: str) -> list[str]:
     program = tmp_path / "program.py"
@@ -89,3 +111,14 @@ def test_handlers_are_woken(tmp_path: Path, address: str) -> None:
     lines = run(tmp_path, address, "two", "go", "soon,again:1,again:1,again:1")
     assert "two soon" in lines or "one soon" in lines
     assert sum(line.endswith(" again:1") for line in lines) == 3
+
+
+def test_what_outlasts_the_stop_makes_no_noise(address: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", STOPPED, address],
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
