@@ -85,6 +85,16 @@ def test_a_batch_that_is_too_small_is_not_made() -> None:
     assert shares(plan([Demand("t", 100)], offers))[0][2] == "batch"
 
 
+def test_too_few_for_the_batch_that_is_wished_is_said() -> None:
+    offers = [offer("a", "batch", 50, least=100), offer("a", "online", 100, rate=1.0)]
+    words = "a/m takes no batch of less than 100 items, and is asked for fewer in real time"
+    few = plan([Demand("t", 99)], offers, lane="batch")
+    assert shares(few) == [("t", "a", "online", 0, 99)]
+    assert words in reasons(few)
+    assert words not in reasons(plan([Demand("t", 100)], offers, lane="batch"))
+    assert words not in reasons(plan([Demand("t", 99)], offers))
+
+
 def test_few_items_are_said_to_be_few_and_go_all_the_same() -> None:
     found = plan([Demand("t", 99)], FOUR)
     assert sum(one.items for one in found.shares) == 99

@@ -20,7 +20,7 @@ from llm_orchestrator.bulk.planning.plan import (
     Share,
 )
 from llm_orchestrator.bulk.planning.split import Split
-from llm_orchestrator.bulk.planning.wording import due, reason, span
+from llm_orchestrator.bulk.planning.wording import due, reason, span, too_few
 from llm_orchestrator.bulk.spec import LaneWish
 from llm_orchestrator.errors import InvalidRequestError, UnsupportedError
 from llm_orchestrator.types.money import Pico
@@ -118,6 +118,12 @@ def _open(
     if lane == "auto":
         return there
     wished = {one.target for one in there if one.lane == lane and one.takes(items)}
+    if lane == "batch":
+        notes += (
+            Decision(kind="note", why=too_few(one), task=one.task, lane=lane)
+            for one in there
+            if one.lane == lane and not one.takes(items)
+        )
     # Who has no batch, or none for so few, is asked online all the same.
     return [one for one in there if one.lane == lane or one.target not in wished]
 

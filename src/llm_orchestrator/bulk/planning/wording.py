@@ -49,6 +49,14 @@ def reason(
     return "; ".join(said)
 
 
+def too_few(one: Offer) -> str:
+    """Why items go online, though batches are wished."""
+    return (
+        f"{one.target} takes no batch of less than {one.least:,} items, and is asked for fewer in "
+        "real time"
+    )
+
+
 def _missed(cheaper: Offer, beside: Mapping[Offer, int], deadline_s: float | None) -> str:
     name = f"{cheaper.target} {_LANES[cheaper.lane]}"
     if cheaper in beside:
