@@ -137,12 +137,15 @@ class Runner:
         await self.clock.refresh()
         while True:
             run = await self.row(run_id)
-            if run.state in (*ENDED, "paused", "loading") or self.stopped:
+            if run.state in (*ENDED, "paused") or self.stopped:
                 return run
             if await self.store.do(self.store.runs.claim, run_id, self.owner, self.lease):
                 break
             await asyncio.sleep(_LOOK_S)
         async with self.leased(run_id):
+            run = await self.row(run_id)
+            if run.state in (*ENDED, "paused", "loading"):  # whoever read its input has died
+                return run
             self.tasks(run)
             return await _Drive(self, run).run()
 

@@ -3,8 +3,6 @@
 import datetime as dt
 from typing import TYPE_CHECKING, cast
 
-import msgspec
-
 from llm_orchestrator.cli import faults, output
 from llm_orchestrator.errors import StoreError
 from llm_orchestrator.types.money import to_usd
@@ -67,6 +65,8 @@ def followed(run: "BulkRun", *, as_json: bool) -> int:
         return faults.PARTIAL
     report = run.report()
     if report.run.state in _GOES_ON and state not in _GOES_ON:
+        import msgspec
+
         # Another process has begun it anew since; told is what became of it here.
         report.run = msgspec.structs.replace(report.run, state=cast("RunState", state))
     if as_json:

@@ -47,7 +47,7 @@ def test_a_table_for_people(llmo: Run, config: Path, files: Path) -> None:
     lines = done.stdout.splitlines()
     assert lines[0] == "sentiment: 150 items"
     assert lines[2].split()[:2] == ["openai/gpt-4o-mini", "batch"]
-    assert "150 rows, and 2 that cannot be used; by all of them" in done.stderr
+    assert "150 rows, and 2 that cannot be used; by all of them" in done.stdout
     assert "150 of sentiment of openai/gpt-4o-mini, batch" in done.stdout
 
 
