@@ -383,6 +383,7 @@ class _Drive:
             fields["error"] = error or f"BudgetError: {self._capped}"
         elif state == "partial" and (refused := await refusals.told(self._store, self._id)):
             fields["error"] = refused
+        await self._online_lane.settle()  # what the ledger did not have during an outage
         await self._store.do(self._store.history.conclude, self._id)
         await self._batch_lane.check(self._id)
         await self._store.do(
