@@ -53,12 +53,12 @@ async def _once(
 ) -> None:
     context = lane.context
     store = context.store
-    if not await store.do(store.upkeep.take, name, owner, _LEASE_S, every_s):
-        return
     try:
+        if not await store.do(store.upkeep.take, name, owner, _LEASE_S, every_s):
+            return
         told = msgspec.json.encode(await work()).decode()
         await store.do(store.upkeep.done, name, owner, told, at=context.micros())
-    except BaseException:  # also when the worker stops
+    except BaseException:  # also when the worker stops, be it while the lease is taken
         await store.do(store.upkeep.release, name, owner)
         raise
 
